@@ -1,0 +1,5 @@
+/**
+ * The vocabulary of failure: one catalogue of codes, one error type. Every room may import it; it imports nothing.
+ */
+export { type CatalogueEntry, type ErrorCode, errorCatalogue, isErrorCode } from './catalogue.ts';
+export { HoldfastError, type HoldfastErrorOptions, isHoldfastError, messageOf } from './holdfast-error.ts';

@@ -1,0 +1,54 @@
+/** Codes of the store. See {@link CatalogueEntry} for the fields. */
+export const storeCodes = {
+  StoreNotFound: {
+    status: 404,
+    action: 'Check the path; mount the file system if it is a separate one.',
+    retryable: false,
+  },
+  StoreExists: {
+    status: 409,
+    action:
+      'Choose another directory: a vault can not take over a store that is there. docs/store-format.md says how to restore from it without Holdfast.',
+    retryable: false,
+  },
+  StoreVersionNotSupported: {
+    status: 409,
+    action: 'Open this store with the Holdfast version that wrote it, or a newer one.',
+    retryable: false,
+  },
+  StoreInUse: {
+    status: 409,
+    action: 'Stop the other process that has this store open, then try again.',
+    retryable: true,
+  },
+  StoreFull: {
+    status: 409,
+    action: 'Free space on the file system under the store or enlarge it, then run the backup again.',
+    retryable: true,
+  },
+  StoreUnavailable: {
+    status: 503,
+    action: 'Check that the file system under the store is mounted and readable, then try again.',
+    retryable: true,
+  },
+  StoreDamaged: {
+    status: 409,
+    action: 'Restore another recovery point; the next full backup writes damaged content anew.',
+    retryable: false,
+  },
+  CollectionRefused: {
+    status: 409,
+    action: 'List the recovery points of the vault; if that many were meant to go, collect with force.',
+    retryable: false,
+  },
+  RecoveryPointExists: {
+    status: 409,
+    action: 'Use a new id; a recovery point is never overwritten.',
+    retryable: false,
+  },
+  RecoveryPointNotInStore: {
+    status: 404,
+    action: 'List the recovery points of the item and choose one that is in the vault.',
+    retryable: false,
+  },
+} as const;
