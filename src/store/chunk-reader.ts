@@ -1,0 +1,238 @@
+import type { Backend } from './backend.ts';
+import type { ChunkCopy, ChunkIndex } from './chunk-index.ts';
+import type { JobResult } from './chunk-jobs.ts';
+import type { ChunkWorkers } from './chunk-workers.ts';
+import { packName } from './layout.ts';
+import { fetchObject } from './object-access.ts';
+import type { PackEntry } from './pack-format.ts';
+import type { PackTable } from './pack-table.ts';
+import { Slab, type SlabPool, slabEntries } from './slab.ts';
+
+/** Why a chunk cannot be read. */
+export interface ChunkDamage {
+  kind: 'missing' | 'corrupt';
+  chunkId: string;
+  pack: string | undefined;
+  message: string;
+}
+
+export type ChunkResult = { data: Buffer; damage?: never } | { data?: never; damage: ChunkDamage };
+
+/**
+ * Reads chunks and lets nothing pass unchecked: CRC of the frame, length, SHA-256 of the content. A copy that fails is
+ * marked bad, so that the next writer who meets the content stores it anew; other copies are tried before giving up.
+ */
+export class ChunkReader {
+  readonly #backend: Backend;
+  readonly #index: ChunkIndex;
+  readonly #packs: PackTable;
+  readonly #workers: ChunkWorkers;
+  readonly #slabs: SlabPool;
+
+  /** `slabs` take what is fetched; their size is what is fetched in one call when frames lie side by side. */
+  constructor(backend: Backend, index: ChunkIndex, packs: PackTable, workers: ChunkWorkers, slabs: SlabPool) {
+    this.#backend = backend;
+    this.#index = index;
+    this.#packs = packs;
+    this.#workers = workers;
+    this.#slabs = slabs;
+  }
+
+  /** Undefined when the index knows a good copy; nothing is read. */
+  absence(id: Uint8Array, plainLength: number): ChunkDamage | undefined {
+    if (this.#index.find(id, plainLength) !== undefined) return undefined;
+    const [copy] = this.#index.copies(id);
+    return copy === undefined
+      ? this.#unknown(id)
+      : this.#damage(
+          id,
+          copy,
+          this.#isPresent(copy) ? 'corrupt' : 'missing',
+          'it was found unreadable before',
+        );
+  }
+
+  async read(id: Uint8Array, plainLength: number, signal?: AbortSignal): Promise<ChunkResult> {
+    let damage = this.#unknown(id);
+    // Bad copies come last but do come: they may have been repaired, and content is checked anyway.
+    for (const copy of this.#index.copies(id)) {
+      const result = await this.readCopy(id, copy, plainLength, signal);
+      if (result.data !== undefined) {
+        this.#index.markGood(copy);
+        return result;
+      }
+      this.#index.markBad(copy);
+      damage = result.damage;
+    }
+    return { damage };
+  }
+
+  /** Several chunks of the same length, in order; those that lie side by side in a pack are fetched together. */
+  async readMany(
+    ids: readonly Uint8Array[],
+    plainLength: number,
+    signal?: AbortSignal,
+  ): Promise<ChunkResult[]> {
+    const results = new Array<ChunkResult | undefined>(ids.length);
+    const copies = ids.map((id) => this.#index.find(id, plainLength));
+    for (let from = 0; from < ids.length; ) {
+      const run = adjacentRun(copies, from, this.#slabs.inputBytes);
+      if (run.length > 1) {
+        const plains = await this.#readRun(ids, from, run, plainLength, signal);
+        plains?.forEach((data, number) => {
+          results[from + number] = { data };
+        });
+      }
+      from += Math.max(1, run.length);
+    }
+    return await Promise.all(
+      ids.map(async (id, number) => results[number] ?? this.read(id, plainLength, signal)),
+    );
+  }
+
+  /** The fast way for sound data: undefined as soon as anything is wrong, for the careful way to find out what. */
+  async #readRun(
+    ids: readonly Uint8Array[],
+    from: number,
+    run: readonly ChunkCopy[],
+    plainLength: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Buffer[] | undefined> {
+    const runIds = ids.slice(from, from + run.length);
+    const read = await this.#fetch(runIds, run, plainLength, signal);
+    if (read === undefined || typeof read === 'string' || read.plain === undefined) return undefined;
+    const plain = bufferOn(read.plain);
+    return run.map((_, number) => plain.subarray(number * plainLength, (number + 1) * plainLength));
+  }
+
+  /** One copy, whatever is known of it; its mark is left as it is. */
+  async readCopy(
+    id: Uint8Array,
+    copy: ChunkCopy,
+    plainLength: number,
+    signal: AbortSignal | undefined,
+  ): Promise<ChunkResult> {
+    const corrupt = (why: string) => ({ damage: this.#damage(id, copy, 'corrupt', why) });
+    if (copy.plainLength !== plainLength) return corrupt('its content is not what its id says');
+    const read = await this.#fetch([id], [copy], plainLength, signal);
+    if (read === undefined) {
+      this.#losePack(copy);
+      return { damage: this.#damage(id, copy, 'missing', 'the pack is missing') };
+    }
+    if (typeof read === 'string') return corrupt(read);
+    if (read.plain === undefined) return corrupt(read.wrong ?? 'it cannot be read');
+    return { data: bufferOn(read.plain) };
+  }
+
+  /** What is wrong with a frame that has been fetched already; undefined when its content is what the entry says. */
+  async checkFrame(entry: PackEntry, stored: Buffer): Promise<string | undefined> {
+    const check = async (slab: Slab) => {
+      slab.input.set(stored);
+      return await this.#unpack(slab, [entry.id], [{ ...entry, offset: 0 }], entry.plainLength);
+    };
+    const { wrong } =
+      stored.length > this.#slabs.inputBytes
+        ? await check(Slab.allocate(stored.length, 0))
+        : await this.#slabs.use(check);
+    return wrong;
+  }
+
+  /** Neighbours in a pack, fetched and unpacked: contents in one stretch. Undefined without the pack; text: why not. */
+  async #fetch(
+    ids: readonly Uint8Array[],
+    run: readonly ChunkCopy[],
+    plainLength: number,
+    signal: AbortSignal | undefined,
+  ): Promise<JobResult | undefined | string> {
+    const [first] = run;
+    if (first === undefined) return {};
+    const { offset } = first;
+    const length = run.reduce((sum, { storedLength }) => sum + storedLength, 0);
+    const name = packName(this.#packs.id(first.pack));
+    const unpackIn = async (slab: Slab) => {
+      const into = slab.input.subarray(0, length);
+      const fetched = await fetchObject(this.#backend, name, { offset, length, into, signal });
+      if (!Buffer.isBuffer(fetched)) return fetched;
+      if (fetched.length !== length) return 'the pack is too short';
+      if (fetched.buffer !== into.buffer) into.set(fetched);
+      return await this.#unpack(slab, ids, run, plainLength);
+    };
+    // Only a store written with larger chunks than this one's has frames that no slab takes.
+    return length > this.#slabs.inputBytes
+      ? await unpackIn(Slab.allocate(length, 0))
+      : await this.#slabs.use(unpackIn);
+  }
+
+  /** The frames' stored bytes lie in the slab, from its beginning, as they do in the pack. */
+  #unpack(
+    slab: Slab,
+    ids: readonly Uint8Array[],
+    run: readonly Pick<PackEntry, 'codec' | 'offset' | 'storedLength' | 'crc'>[],
+    plainLength: number,
+  ): Promise<JobResult> {
+    const start = run[0]?.offset ?? 0;
+    run.forEach(({ codec, offset, storedLength, crc }, number) => {
+      slab.setFrame(number, { codec, offset: offset - start, length: storedLength, crc });
+      slab.setId(number, ids[number] ?? Buffer.alloc(0));
+    });
+    return this.#workers.run(slab, { kind: 'unpack', count: run.length, plainBytes: plainLength });
+  }
+
+  /** What else was in a missing pack is gone too: no writer may take it for stored. */
+  #losePack({ pack }: ChunkCopy): void {
+    if (this.#packs.sizeOf(this.#packs.id(pack)) === undefined) return;
+    this.#packs.setMissing(this.#packs.id(pack));
+    this.#index.markPackBad(pack);
+  }
+
+  #isPresent(copy: ChunkCopy): boolean {
+    return this.#packs.sizeOf(this.#packs.id(copy.pack)) !== undefined;
+  }
+
+  #unknown(id: Uint8Array): ChunkDamage {
+    const chunkId = hexOf(id);
+    const unreadable = [...this.#packs.unreadable].map(([pack, why]) => `${pack}: ${why}`);
+    const hint =
+      unreadable.length === 0 ? '' : `; it may be in an unreadable pack (${unreadable.join('; ')})`;
+    return {
+      kind: 'missing',
+      chunkId,
+      pack: this.#packs.unreadable.keys().next().value,
+      message: `chunk ${chunkId} is in no pack${hint}`,
+    };
+  }
+
+  #damage(id: Uint8Array, copy: ChunkCopy, kind: ChunkDamage['kind'], why: string): ChunkDamage {
+    const pack = this.#packs.id(copy.pack);
+    return { kind, chunkId: hexOf(id), pack, message: `chunk ${hexOf(id)} in pack ${pack}: ${why}` };
+  }
+}
+
+/** The longest run from `from` of copies that follow each other in one pack. */
+function adjacentRun(
+  copies: readonly (ChunkCopy | undefined)[],
+  from: number,
+  mostBytes: number,
+): ChunkCopy[] {
+  const run: ChunkCopy[] = [];
+  let bytes = 0;
+  for (let number = from; number < copies.length; number++) {
+    const copy = copies[number];
+    const before = run.at(-1);
+    if (copy === undefined || run.length === slabEntries || bytes + copy.storedLength > mostBytes) break;
+    if (before !== undefined) {
+      if (copy.pack !== before.pack || copy.offset !== before.offset + before.storedLength) break;
+    }
+    run.push(copy);
+    bytes += copy.storedLength;
+  }
+  return run;
+}
+
+function bufferOn(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function hexOf(id: Uint8Array): string {
+  return Buffer.from(id).toString('hex');
+}

@@ -1,0 +1,72 @@
+import type { ChunkIndex } from './chunk-index.ts';
+import { chunkIdOf, frameOf } from './chunk-jobs.ts';
+import type { ChunkWorkers } from './chunk-workers.ts';
+import { chunkKinds, codecs } from './pack-format.ts';
+import type { PackWriter } from './pack-writer.ts';
+import type { Slab } from './slab.ts';
+
+export interface NewBytes {
+  /** Content that was not in the store, before and after compression. */
+  newBytes: number;
+  storedBytes: number;
+}
+
+/**
+ * Brings chunks into the store of which it has no good copy. A copy counts when its pack is durable and not condemned, or
+ * pending in this same writer: another writer's pending pack may never be written.
+ */
+export class ChunkWriter {
+  readonly #index: ChunkIndex;
+  readonly #workers: ChunkWorkers;
+  readonly #level: number;
+  readonly #packs: PackWriter;
+
+  constructor(index: ChunkIndex, workers: ChunkWorkers, level: number, packs: PackWriter) {
+    this.#index = index;
+    this.#workers = workers;
+    this.#level = level;
+    this.#packs = packs;
+  }
+
+  /** The first `count` chunks in the slab's input; returns their ids, undefined for zeros. */
+  async writeData(
+    slab: Slab,
+    count: number,
+    chunkBytes: number,
+  ): Promise<{ ids: (Buffer | undefined)[]; added: NewBytes }> {
+    await this.#workers.run(slab, { kind: 'scan', count, chunkBytes });
+    const ids: (Buffer | undefined)[] = [];
+    const numbers: number[] = [];
+    for (let number = 0; number < count; number++) {
+      const id = slab.isZero(number) ? undefined : Buffer.from(slab.id(number));
+      ids.push(id);
+      if (id !== undefined && this.#isNew(id, chunkBytes)) numbers.push(number);
+    }
+    const added = { newBytes: 0, storedBytes: 0 };
+    if (numbers.length === 0) return { ids, added };
+    await this.#workers.run(slab, { kind: 'pack', numbers, chunkBytes, level: this.#level });
+    for (const number of numbers) {
+      const id = ids[number];
+      if (id === undefined) continue;
+      const { codec, offset, length, crc } = slab.frame(number);
+      const bytes = (codec === codecs.zstd ? slab.output : slab.input).subarray(offset, offset + length);
+      await this.#packs.append(id, chunkKinds.data, { codec, bytes, crc }, chunkBytes);
+      added.newBytes += chunkBytes;
+      added.storedBytes += length;
+    }
+    return { ids, added };
+  }
+
+  async writePage(page: Buffer): Promise<{ id: Buffer; added: NewBytes }> {
+    const id = chunkIdOf(page);
+    if (!this.#isNew(id, page.length)) return { id, added: { newBytes: 0, storedBytes: 0 } };
+    const frame = frameOf(page, this.#level);
+    await this.#packs.append(id, chunkKinds.map, frame, page.length);
+    return { id, added: { newBytes: page.length, storedBytes: frame.bytes.length } };
+  }
+
+  /** True for the one who has to append it. */
+  #isNew(id: Buffer, length: number): boolean {
+    return this.#index.findLasting(id, length) === undefined && this.#packs.claim(id);
+  }
+}

@@ -1,0 +1,132 @@
+import type { ChunkReader } from './chunk-reader.ts';
+import { damagedDiskError, entriesPerPage, entryOf, MapReader } from './disk-map.ts';
+import { mapOrdered } from './map-ordered.ts';
+import type { DiskReader } from './store.ts';
+import type { DiskRoot } from './types.ts';
+import type { Hold } from './uses.ts';
+
+/** Chunks fetched and checked together, and such groups under way at once. */
+const groupBytes = 1024 * 1024;
+const groupsInFlight = 8;
+
+/** Neighbouring chunks of a disk: chunk `first` has `ids[0]`. */
+export interface ChunkGroup {
+  first: number;
+  ids: Buffer[];
+}
+
+/** Groups of neighbouring stored chunks, ascending, at most `groupBytes` of disk each. */
+export async function* chunkGroups(
+  map: MapReader,
+  options: Parameters<MapReader['leaves']>[0],
+): AsyncGenerator<ChunkGroup> {
+  const most = Math.max(1, groupBytes / map.disk.chunkSizeBytes);
+  for await (const { firstChunk, page } of map.leaves(options)) {
+    let group: ChunkGroup = { first: 0, ids: [] };
+    const count = Math.min(entriesPerPage, map.chunkCount - firstChunk);
+    for (let slot = 0; slot < count; slot++) {
+      const id = entryOf(page, slot);
+      if (group.ids.length > 0 && (id === undefined || group.ids.length === most)) {
+        yield group;
+        group = { first: 0, ids: [] };
+      }
+      if (id === undefined) continue;
+      if (group.ids.length === 0) group.first = firstChunk + slot;
+      group.ids.push(id);
+    }
+    if (group.ids.length > 0) yield group;
+  }
+}
+
+/** `hold` keeps the disk from being collected; the reader lets go of it when it is disposed. */
+export function openDisk(disk: DiskRoot, chunks: ChunkReader, hold: Hold): DiskReader {
+  const map = new MapReader(disk, chunks);
+  const { sizeBytes, chunkSizeBytes } = disk;
+
+  async function readGroup(
+    { first, ids }: ChunkGroup,
+    signal: AbortSignal | undefined,
+  ): Promise<{ offset: number; data: Buffer }[]> {
+    const results = await chunks.readMany(ids, chunkSizeBytes, signal);
+    const pieces: { offset: number; data: Buffer }[] = [];
+    results.forEach(({ data, damage }, number) => {
+      const offset = (first + number) * chunkSizeBytes;
+      const length = Math.min(chunkSizeBytes, sizeBytes - offset);
+      if (damage !== undefined) throw damagedDiskError({ offset, length, damage });
+      const last = pieces.at(-1);
+      // Chunks that were decompressed together are one stretch of memory already.
+      if (last !== undefined && follows(last.data, data))
+        last.data = Buffer.from(last.data.buffer, last.data.byteOffset, last.data.length + length);
+      else pieces.push({ offset, data: data.subarray(0, length) });
+    });
+    return pieces;
+  }
+
+  async function readChunk(chunk: number, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
+    const id = await map.chunkId(chunk);
+    if (id === undefined) return undefined;
+    const [piece] = await readGroup({ first: chunk, ids: [id] }, signal);
+    return piece?.data;
+  }
+
+  /** Named by everything that reads, at its end too: a hold that is out of sight may be taken for forgotten. */
+  function throwIfDisposed(): void {
+    if (hold.released) throw new Error('the disk reader has been disposed');
+  }
+
+  return {
+    sizeBytes,
+    async *extents(signal) {
+      throwIfDisposed();
+      let open: { offset: number; length: number } | undefined;
+      for await (const { first, ids } of chunkGroups(map, { signal })) {
+        const offset = first * chunkSizeBytes;
+        const length = Math.min(ids.length * chunkSizeBytes, sizeBytes - offset);
+        if (open !== undefined && open.offset + open.length === offset) {
+          open.length += length;
+          continue;
+        }
+        if (open !== undefined) yield open;
+        open = { offset, length };
+      }
+      throwIfDisposed();
+      if (open !== undefined) yield open;
+    },
+    async read(offset, length, signal) {
+      if (offset < 0 || length < 0 || offset + length > sizeBytes)
+        throw new RangeError(`${offset}+${length} is beyond the disk's ${sizeBytes} bytes`);
+      const result = Buffer.alloc(length);
+      const fill = async (chunk: number) => {
+        const data = await readChunk(chunk, signal);
+        const start = chunk * chunkSizeBytes;
+        data?.copy(result, Math.max(0, start - offset), Math.max(0, offset - start), offset + length - start);
+      };
+      throwIfDisposed();
+      for await (const _ of mapOrdered(touched(offset, length, chunkSizeBytes), groupsInFlight, fill));
+      throwIfDisposed();
+      return result;
+    },
+    async *stream({ signal } = {}) {
+      throwIfDisposed();
+      for await (const pieces of mapOrdered(chunkGroups(map, { signal }), groupsInFlight, (group) =>
+        readGroup(group, signal),
+      )) {
+        signal?.throwIfAborted();
+        yield* pieces;
+      }
+      throwIfDisposed();
+    },
+    [Symbol.dispose]() {
+      hold.release();
+    },
+  };
+}
+
+function follows(data: Buffer, next: Buffer): boolean {
+  return data.buffer === next.buffer && data.byteOffset + data.length === next.byteOffset;
+}
+
+async function* touched(offset: number, length: number, chunkSizeBytes: number): AsyncGenerator<number> {
+  for (let chunk = Math.floor(offset / chunkSizeBytes); chunk * chunkSizeBytes < offset + length; chunk++)
+    yield chunk;
+}

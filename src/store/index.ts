@@ -1,0 +1,27 @@
+/**
+ * Bytes in, recovery points out. `README.md` beside this file has the vocabulary and what makes concurrent operations
+ * safe, `docs/store-format.md` the format.
+ */
+export type { Backend, BackendCapabilities, ObjectInfo } from './backend.ts';
+export { printPlan } from './collect/plan.ts';
+export { fileSystemBackend } from './file-system-backend.ts';
+export { type MemoryBackend, memoryBackend } from './memory-backend.ts';
+export { type Clock, type CreateOptions, createStore, type OpenOptions, openStore } from './open-store.ts';
+export type { DiskReader, PointWriter, Store } from './store.ts';
+export type {
+  CollectOptions,
+  CollectPlan,
+  CollectProgress,
+  CollectReport,
+  Damage,
+  DiskExtent,
+  DiskRoot,
+  DiskSource,
+  PackAction,
+  PackPlan,
+  PointRecord,
+  StoreStats,
+  WriteDiskRequest,
+  WriteProgress,
+  WrittenDisk,
+} from './types.ts';

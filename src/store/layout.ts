@@ -1,0 +1,49 @@
+/** Names of the objects of a store; `docs/store-format.md` describes what is in them. */
+export const configName = 'holdfast-store';
+
+export const packPrefix = 'packs/';
+export const indexPrefix = 'index/';
+export const pointPrefix = 'points/';
+export const generationPrefix = 'generations/';
+export const reserveName = 'reserve/space';
+
+/** Objects that every listing of the prefix must show: a listing without them is not believed. */
+export const markerNames = ['packs/marker', 'points/marker'] as const;
+
+const packPattern = /^packs\/([0-9a-f]{2})\/(\1[0-9a-f]{62})\.pack$/;
+const pointPattern = /^points\/([A-Za-z0-9][A-Za-z0-9-]*)\/([A-Za-z0-9][A-Za-z0-9-]*)\.point$/;
+const generationPattern = /^generations\/([1-9][0-9]{0,14})\.generation$/;
+const identifierPattern = /^[A-Za-z0-9][A-Za-z0-9-]{0,127}$/;
+
+/** `id`: SHA-256 of the pack's trailer, lower-case hex. */
+export function packName(id: string): string {
+  return `${packPrefix}${id.slice(0, 2)}/${id}.pack`;
+}
+
+export function packIdOf(name: string): string | undefined {
+  return packPattern.exec(name)?.[2];
+}
+
+export function pointName(itemId: string, pointId: string): string {
+  return `${pointPrefix}${itemId}/${pointId}.point`;
+}
+
+export function pointOf(name: string): { itemId: string; pointId: string } | undefined {
+  const [, itemId, pointId] = pointPattern.exec(name) ?? [];
+  return itemId === undefined || pointId === undefined ? undefined : { itemId, pointId };
+}
+
+export function generationName(generation: number): string {
+  return `${generationPrefix}${generation}.generation`;
+}
+
+export function generationOf(name: string): number | undefined {
+  const [, generation] = generationPattern.exec(name) ?? [];
+  return generation === undefined ? undefined : Number(generation);
+}
+
+/** Item and point ids become names of objects: anything else in them is a bug of the caller. */
+export function checkIdentifier(kind: 'item' | 'point', value: string): void {
+  if (!identifierPattern.test(value))
+    throw new Error(`not a valid ${kind} id (letters, digits and hyphens, at most 128): ${value}`);
+}

@@ -1,0 +1,249 @@
+import { randomUUID } from 'node:crypto';
+import { HoldfastError } from '../errors/index.ts';
+import type { Backend } from './backend.ts';
+import { collect } from './collect/collect.ts';
+import { reserveBytes } from './collect/generations.ts';
+import { openDisk } from './disk-reader.ts';
+import { encodeDocument } from './document.ts';
+import { loadGeneration } from './generation-record.ts';
+import { checkIdentifier, configName, markerNames, packPrefix, pointName, pointPrefix } from './layout.ts';
+import { Limiter } from './limiter.ts';
+import { loadIndex } from './load-index.ts';
+import { packTargetBytes } from './pack-writer.ts';
+import { listPointNames, listPoints, readPoint } from './point-records.ts';
+import { StorePointWriter } from './point-writer.ts';
+import type { Store } from './store.ts';
+import { decodeConfig, encodeConfig, isChunkSize, type StoreConfig } from './store-config.ts';
+import { StoreState } from './store-state.ts';
+import { verifyDisks } from './verify-point.ts';
+
+/** See `docs/store-format.md`: smaller pieces make small changes cheap, and 64 KiB still compresses well. */
+export const defaultChunkSizeBytes = 64 * 1024;
+
+/** See `docs/store-format.md`, "Why so". */
+export const defaultCompressionLevel = 1;
+
+export interface Clock {
+  now(): Temporal.Instant;
+}
+
+export interface OpenOptions {
+  clock: Clock;
+  /** Packs are closed before this size. Default and most: 32 MiB. */
+  packTargetBytes?: number;
+  /** Of zstd, 1 to 19, for what is written from now on. Default {@link defaultCompressionLevel}. */
+  compressionLevel?: number;
+  /**
+   * Threads that hash and compress, started when there is enough to do. Default: one per core, at
+   * most eight. 0: the calling thread does all.
+   */
+  threads?: number;
+  /** What a collection sets aside, for the marks of one that finds the store full. Default 4 MiB. */
+  reserveBytes?: number;
+}
+
+export interface CreateOptions extends OpenOptions {
+  /** A power of two from 16 KiB to 4 MiB. Default {@link defaultChunkSizeBytes}. */
+  chunkSizeBytes?: number;
+}
+
+/** Makes a store where there is none, and opens it. @throws StoreExists @throws StoreInUse */
+export async function createStore(backend: Backend, options: CreateOptions): Promise<Store> {
+  const chunkSizeBytes = options.chunkSizeBytes ?? defaultChunkSizeBytes;
+  if (!isChunkSize(chunkSizeBytes)) throw new RangeError(`not a chunk size: ${chunkSizeBytes}`);
+  return await withLock(backend, { create: true }, async (lock) => {
+    await refuseExisting(backend);
+    const config: StoreConfig = {
+      storeId: randomUUID(),
+      createdAt: options.clock.now().toString(),
+      chunkSizeBytes,
+      features: { read: [], write: [] },
+    };
+    for (const name of markerNames) await backend.put(name, [encodeDocument('marker', {})]);
+    // Last, for it is what makes a store: a crash before it leaves a place that is still free.
+    await backend.put(configName, [encodeConfig(config)]);
+    return await openLocked(backend, options, config, lock);
+  });
+}
+
+/** @throws StoreNotFound @throws StoreInUse @throws StoreVersionNotSupported @throws StoreDamaged @throws StoreUnavailable */
+export async function openStore(backend: Backend, options: OpenOptions): Promise<Store> {
+  const isThere = (await backend.exists()) && (await backend.stat(configName)) !== undefined;
+  if (!isThere) throw notFound(backend);
+  return await withLock(backend, { create: false }, async (lock) => {
+    const bytes = await backend.get(configName);
+    if (bytes === undefined) throw notFound(backend);
+    return await openLocked(backend, options, decodeConfig(bytes), lock);
+  });
+}
+
+function notFound({ description }: Backend): HoldfastError {
+  return new HoldfastError('StoreNotFound', `There is no store at ${description}.`, { target: description });
+}
+
+/** The lock is kept when `action` succeeds, and given back when it fails. */
+async function withLock(
+  backend: Backend,
+  options: { create: boolean },
+  action: (lock: AsyncDisposable) => Promise<Store>,
+): Promise<Store> {
+  const lock = await backend.lock(options);
+  if (lock === undefined)
+    throw new HoldfastError('StoreInUse', `The store at ${backend.description} is open in another process.`, {
+      target: backend.description,
+    });
+  try {
+    return await action(lock);
+  } catch (error) {
+    await lock[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Packs or points without a description are the remains of a store, and not to be mixed with a new one. */
+async function refuseExisting(backend: Backend): Promise<void> {
+  const refuse = (what: string) =>
+    new HoldfastError('StoreExists', `${backend.description} already holds ${what}.`, {
+      target: backend.description,
+    });
+  if ((await backend.stat(configName)) !== undefined) throw refuse('a store');
+  const markers: readonly string[] = markerNames;
+  for (const prefix of [packPrefix, pointPrefix]) {
+    for await (const { name } of backend.list(prefix))
+      if (!markers.includes(name)) throw refuse(`parts of a store (${name})`);
+  }
+}
+
+async function openLocked(
+  backend: Backend,
+  options: OpenOptions,
+  config: StoreConfig,
+  lock: AsyncDisposable,
+): Promise<Store> {
+  const compressionLevel = options.compressionLevel ?? defaultCompressionLevel;
+  // zstd would take the nearest it has, and say nothing.
+  if (!Number.isInteger(compressionLevel) || compressionLevel < 1 || compressionLevel > 19)
+    throw new RangeError(`not a compression level: ${compressionLevel}`);
+  // Points before packs: what a point listed here refers to was written before it.
+  const points = await listPointNames(backend);
+  const generation = await loadGeneration(backend);
+  const index = await loadIndex(backend, new Set(generation.record?.removed));
+  const state = new StoreState(backend, config, index, generation, {
+    packTargetBytes: options.packTargetBytes ?? packTargetBytes,
+    compressionLevel,
+    threads: options.threads,
+    reserveBytes: options.reserveBytes ?? reserveBytes,
+  });
+  for (const { itemId, pointId } of points) {
+    state.points.set(pointId, itemId);
+    state.known.add(itemId, pointId);
+  }
+  return storeOf(state, lock, options.clock);
+}
+
+function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store {
+  const { backend, reader, index, sink } = state;
+  const writers = new Set<StorePointWriter>();
+  const collections = new Set<Promise<unknown>>();
+  const oneCollection = new Limiter(1);
+  const closed = new AbortController();
+  let closing: Promise<void> | undefined;
+
+  async function close(): Promise<void> {
+    state.close();
+    closed.abort(new Error('the store has been closed'));
+    try {
+      await Promise.allSettled(collections);
+      for (const writer of [...writers]) await writer[Symbol.asyncDispose]();
+      await state.saveIndexIfRoom();
+    } finally {
+      await state.workers[Symbol.asyncDispose]();
+      await lock[Symbol.asyncDispose]();
+    }
+  }
+
+  return {
+    storeId: state.config.storeId,
+    async beginPoint({ itemId, pointId, signal }) {
+      state.throwIfClosed();
+      signal?.throwIfAborted();
+      checkIdentifier('item', itemId);
+      checkIdentifier('point', pointId);
+      state.reserve(itemId, pointId);
+      const writer = new StorePointWriter(state, { itemId, pointId, signal }, () => writers.delete(writer));
+      writers.add(writer);
+      return writer;
+    },
+    async listPoints() {
+      state.throwIfClosed();
+      const listed = await listPoints(backend);
+      for (const record of listed.points) state.known.note(record);
+      return listed;
+    },
+    async readPoint(itemId, pointId) {
+      state.throwIfClosed();
+      checkIdentifier('item', itemId);
+      checkIdentifier('point', pointId);
+      const record = await readPoint(backend, itemId, pointId);
+      state.known.note(record);
+      return record;
+    },
+    openDisk(disk) {
+      state.throwIfClosed();
+      return openDisk(disk, reader, state.uses.hold(disk));
+    },
+    async deletePoint(itemId, pointId) {
+      state.throwIfClosed();
+      checkIdentifier('item', itemId);
+      checkIdentifier('point', pointId);
+      const name = pointName(itemId, pointId);
+      if ((await backend.stat(name)) === undefined)
+        throw new HoldfastError(
+          'RecoveryPointNotInStore',
+          `The store has no recovery point ${pointId} of ${itemId}.`,
+          { target: pointId },
+        );
+      state.known.forget(itemId, pointId);
+      await backend.delete(name);
+      state.points.delete(pointId);
+    },
+    async verifyPoint(itemId, pointId, verifyOptions) {
+      const record = await this.readPoint(itemId, pointId);
+      const holds = record.disks.map(({ disk }) => state.uses.hold(disk));
+      try {
+        return await verifyDisks(record, reader, verifyOptions);
+      } finally {
+        for (const hold of holds) hold.release();
+      }
+    },
+    async stats() {
+      state.throwIfClosed();
+      return {
+        packs: sink.packs.present.size,
+        chunks: index.chunks,
+        storedBytes: sink.packs.storedBytes,
+        uniqueBytes: index.uniqueBytes,
+        points: (await listPointNames(backend)).length,
+      };
+    },
+    async collect(collectOptions = {}) {
+      state.throwIfClosed();
+      const { signal: own } = collectOptions;
+      const signal = own === undefined ? closed.signal : AbortSignal.any([own, closed.signal]);
+      const collected = oneCollection.run(async () => {
+        signal.throwIfAborted();
+        return await collect(state, { ...collectOptions, signal }, clock.now());
+      });
+      collections.add(collected);
+      try {
+        return await collected;
+      } finally {
+        collections.delete(collected);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      closing ??= close();
+      await closing;
+    },
+  };
+}

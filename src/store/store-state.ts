@@ -1,0 +1,131 @@
+import { HoldfastError, isHoldfastError } from '../errors/index.ts';
+import type { Backend } from './backend.ts';
+import type { ChunkIndex } from './chunk-index.ts';
+import { ChunkReader } from './chunk-reader.ts';
+import { ChunkWorkers } from './chunk-workers.ts';
+import { Generations } from './collect/generations.ts';
+import { CondemnedPacks } from './condemned-packs.ts';
+import { windowBytesFor } from './disk-windows.ts';
+import type { LoadedGeneration } from './generation-record.ts';
+import type { IndexSection } from './index-segment.ts';
+import { KnownPoints } from './known-points.ts';
+import { Limiter } from './limiter.ts';
+import { type LoadedIndex, saveSegment, trimSegments } from './load-index.ts';
+import { PackBuffers, type PackSink } from './pack-writer.ts';
+import { SlabPool } from './slab.ts';
+import type { StoreConfig } from './store-config.ts';
+import { Uses } from './uses.ts';
+
+/** How an open store works, as opposed to what is in it. */
+export interface StoreSettings {
+  packTargetBytes: number;
+  /** What a collection sets aside. */
+  reserveBytes: number;
+  compressionLevel: number;
+  /** Threads for work on bytes; undefined: one per core. */
+  threads: number | undefined;
+}
+
+/** What the readers and writers of one open store share. */
+export class StoreState {
+  readonly backend: Backend;
+  readonly config: StoreConfig;
+  readonly index: ChunkIndex;
+  readonly settings: StoreSettings;
+  readonly workers: ChunkWorkers;
+  /** Room for the windows that are being written, all points together. */
+  readonly windows: SlabPool;
+  readonly reader: ChunkReader;
+  readonly sink: PackSink;
+  /** Point id to item id, of the points in the store and of those being written: an id is used once. */
+  readonly points = new Map<string, string>();
+  readonly known = new KnownPoints();
+  readonly uses = new Uses();
+  readonly condemned: CondemnedPacks;
+  readonly generations: Generations;
+  /** Packs deleted since the store was opened: a commit that sees it change looks up what it relies on. */
+  removals = 0;
+  #unsaved: IndexSection[] = [];
+  readonly #saving = new Limiter(1);
+  #closed = false;
+
+  constructor(
+    backend: Backend,
+    config: StoreConfig,
+    { index, packs }: LoadedIndex,
+    generation: LoadedGeneration,
+    settings: StoreSettings,
+  ) {
+    this.backend = backend;
+    this.config = config;
+    this.index = index;
+    this.settings = settings;
+    this.workers = new ChunkWorkers({ threads: settings.threads });
+    const windowBytes = windowBytesFor(config.chunkSizeBytes);
+    // Each thread has one in hand and one waiting; the others are being read or put into packs.
+    this.windows = new SlabPool(this.workers.limit * 2 + 2, windowBytes, windowBytes);
+    const fetches = new SlabPool(this.workers.limit * 2 + 2, windowBytes, 0);
+    this.reader = new ChunkReader(backend, index, packs, this.workers, fetches);
+    const onPack = (section: IndexSection) => {
+      this.#unsaved.push(section);
+    };
+    this.condemned = new CondemnedPacks(index, packs);
+    this.generations = new Generations(backend, this.condemned, packs, generation);
+    this.sink = {
+      backend,
+      index,
+      packs,
+      buffers: new PackBuffers(),
+      condemned: this.condemned,
+      onPack,
+    };
+  }
+
+  /** Brings the index on the medium up to date with the packs written so far, whoever wrote them. */
+  async saveIndex(): Promise<void> {
+    await this.#saving.run(async () => {
+      const sections = [...this.#unsaved]; // more may come while these are written
+      if (sections.length === 0) return;
+      // A pack that was collected before any segment had it needs none.
+      const there = sections.filter(({ packId }) => this.sink.packs.sizeOf(packId) !== undefined);
+      if (there.length > 0) await saveSegment(this.backend, there);
+      this.#unsaved = this.#unsaved.slice(sections.length);
+    });
+  }
+
+  /** See {@link trimSegments}; never while a segment is being written, which could mention what goes meanwhile. */
+  async trimIndex(isGone: (packId: string) => boolean): Promise<boolean> {
+    return await this.#saving.run(() => trimSegments(this.backend, isGone));
+  }
+
+  /** As {@link saveIndex} at the end: the index is a cache, so a full store only means that the next open reads more. */
+  async saveIndexIfRoom(): Promise<void> {
+    try {
+      await this.saveIndex();
+    } catch (error) {
+      if (!isHoldfastError(error, 'StoreFull')) throw error;
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  throwIfClosed(): void {
+    if (this.#closed) throw new Error('the store has been closed');
+  }
+
+  /** A point id that is taken is a bug of the caller: ids are made up anew for every point. */
+  reserve(itemId: string, pointId: string): void {
+    const taken = this.points.get(pointId);
+    if (taken !== undefined)
+      throw new HoldfastError(
+        'RecoveryPointExists',
+        `The store already has a recovery point ${pointId} (of ${taken}).`,
+        {
+          target: pointId,
+        },
+      );
+    this.points.set(pointId, itemId);
+  }
+}

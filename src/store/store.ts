@@ -1,0 +1,64 @@
+import type {
+  CollectOptions,
+  CollectReport,
+  Damage,
+  DiskRoot,
+  PointRecord,
+  StoreStats,
+  WriteDiskRequest,
+  WrittenDisk,
+} from './types.ts';
+
+/**
+ * One store: where a vault keeps its recovery points.
+ *
+ * Durability: when `commit` resolves, the point is on stable storage whole, and a process that only has the store can
+ * restore it. Before that, nothing of it is visible. Any number of writers and readers may be open at once.
+ */
+export interface Store extends AsyncDisposable {
+  readonly storeId: string;
+  /** Begins a recovery point. Dispose it: without `commit` everything it wrote is garbage for a later collection. */
+  beginPoint(options: { pointId: string; itemId: string; signal?: AbortSignal }): Promise<PointWriter>;
+  /** Ascending by item, then time. A record that cannot be read is reported, not skipped silently. */
+  listPoints(): Promise<{ points: PointRecord[]; damaged: Damage[] }>;
+  /** @throws RecoveryPointNotInStore @throws StoreDamaged */
+  readPoint(itemId: string, pointId: string): Promise<PointRecord>;
+  /** Dispose the reader: until then collections keep what it reads, even when the point is deleted. */
+  openDisk(disk: DiskRoot): DiskReader;
+  /** Removes the record, durably. What only it referred to becomes garbage. */
+  deletePoint(itemId: string, pointId: string): Promise<void>;
+  /** Reads every byte of a point and reports what is wrong. `onProgress` gets the bytes of content checked so far. */
+  verifyPoint(
+    itemId: string,
+    pointId: string,
+    options: { onProgress?: (bytes: number) => void; signal?: AbortSignal },
+  ): Promise<Damage[]>;
+  stats(): Promise<StoreStats>;
+  /**
+   * Gives back the space of what no point needs, in two steps: a pack is condemned by one collection and deleted by a
+   * later one. Runs beside everything else; a second one waits for the first. It can be stopped, or die, at any
+   * instant, and the next goes on.
+   * @throws CollectionRefused when too many points have gone since the last one @throws StoreDamaged when it cannot be
+   * known what is needed @throws StoreUnavailable @throws StoreFull when there is no room for a mark. Then nothing has
+   * been removed by it.
+   */
+  collect(options?: CollectOptions): Promise<CollectReport>;
+}
+
+export interface PointWriter extends AsyncDisposable {
+  /** Disks may be written side by side. @throws StoreFull @throws StoreUnavailable */
+  writeDisk(request: WriteDiskRequest): Promise<WrittenDisk>;
+  /** Makes data, then index, then the record durable. The writer is finished afterwards. */
+  commit(record: Pick<PointRecord, 'createdAt' | 'disks' | 'metadata'>): Promise<PointRecord>;
+}
+
+/** Reads a stored disk. Every byte it returns has been checked against its content id. */
+export interface DiskReader extends Disposable {
+  readonly sizeBytes: number;
+  /** Stretches that hold data, ascending, a multiple of the chunk size long except at the end of the disk. */
+  extents(signal?: AbortSignal): AsyncIterable<{ offset: number; length: number }>;
+  /** @throws StoreDamaged naming the disk range */
+  read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** The whole disk's data chunks, in order, fetched ahead. Zero stretches are left out. */
+  stream(options?: { signal?: AbortSignal }): AsyncIterable<{ offset: number; data: Uint8Array }>;
+}
