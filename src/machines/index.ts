@@ -1,0 +1,31 @@
+/**
+ * Hypervisors: find VMs, freeze, snapshot, read frozen layers, expire, define, restore. Words, ledger, steps and what
+ * may run beside what: `README.md`.
+ */
+export type { Host } from './host.ts';
+export type { HostAlert, HostClock, HostLog } from './host-context.ts';
+export { createDiskTarget } from './images/index.ts';
+export { type LibvirtHostOptions, openLibvirtHost } from './libvirt-host.ts';
+export { createMemoryHost, type MemoryHost } from './memory-host.ts';
+export type {
+  Consistency,
+  CreateDiskRequest,
+  DefineRestoredRequest,
+  DiskExtent,
+  DiskTarget,
+  ExtentBasis,
+  FrozenDisk,
+  FrozenDiskReader,
+  FrozenPoint,
+  FrozenPointReader,
+  HostFacts,
+  Machine,
+  MachineDefinition,
+  MachineDisk,
+  OpenPointRequest,
+  PowerState,
+  ProtectionObstacle,
+  ReconcileReport,
+  RestoredMachine,
+  TakePointRequest,
+} from './types.ts';

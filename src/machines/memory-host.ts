@@ -1,0 +1,294 @@
+import { randomUUID } from 'node:crypto';
+import { open, readFile, unlink } from 'node:fs/promises';
+import { HoldfastError } from '../errors/index.ts';
+import type { Host } from './host.ts';
+import type {
+  CreateDiskRequest,
+  DiskExtent,
+  DiskTarget,
+  FrozenDiskReader,
+  FrozenPoint,
+  FrozenPointReader,
+  Machine,
+  ProtectionObstacle,
+  TakePointRequest,
+} from './types.ts';
+
+/** Grain at which changes are known, as on a real host. */
+const grainBytes = 4096;
+
+interface MemoryPoint {
+  pointId: string;
+  disks: Map<string, Uint8Array>;
+  /** Grains of each disk written between the point before and this one. */
+  changed: Map<string, Set<number>>;
+  givenUp: boolean;
+  frozen: FrozenPoint;
+}
+
+interface MemoryMachine {
+  uuid: string;
+  name: string;
+  disks: Map<string, Uint8Array>;
+  changed: Map<string, Set<number>>;
+  points: MemoryPoint[];
+}
+
+/**
+ * A host whose machines are byte arrays: for tests of the rules above it, which must not depend on a hypervisor's
+ * speed or mood. What it does, it does truly: points are copies, deltas are what was written, images are files.
+ */
+export interface MemoryHost extends Host {
+  addMachine(name: string, disks: Record<string, number>): string;
+  removeMachine(uuid: string): void;
+  /** What the guest does. */
+  write(uuid: string, target: string, offset: number, data: Uint8Array): void;
+  contentOf(uuid: string, target: string): Uint8Array;
+  /** Called at the beginning of each operation; what it throws, the operation throws. */
+  onCall: (operation: keyof Host) => void | Promise<void>;
+}
+
+export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost {
+  const machines = new Map<string, MemoryMachine>();
+  const machineOf = (uuid: string): MemoryMachine => {
+    const machine = machines.get(uuid);
+    if (machine === undefined) throw new HoldfastError('UserErrorVmNotFoundV2', `There is no VM ${uuid}.`);
+    return machine;
+  };
+  const pointOf = (machine: MemoryMachine, pointId: string): MemoryPoint => {
+    const point = machine.points.find((candidate) => candidate.pointId === pointId);
+    if (point === undefined)
+      throw new HoldfastError('RecoveryPointNotOnHost', `Point ${pointId} is not on the host.`);
+    return point;
+  };
+  const describe = (machine: MemoryMachine): Machine => ({
+    uuid: machine.uuid,
+    name: machine.name,
+    state: 'running',
+    persistent: true,
+    disks: [...machine.disks].map(([target, content]) => ({
+      target,
+      bus: 'virtio',
+      type: 'file',
+      device: 'disk',
+      path: undefined,
+      format: 'raw',
+      sizeBytes: content.length,
+      readOnly: false,
+      shareable: false,
+      transient: false,
+      chain: [],
+    })),
+    memoryBytes: 2 ** 20,
+    vcpus: 1,
+    firmware: 'bios',
+    osType: undefined,
+    agent: 'absent',
+  });
+
+  const host: MemoryHost = {
+    onCall: () => {},
+    addMachine(name, disks) {
+      const uuid = randomUUID();
+      const contents = new Map(Object.entries(disks).map(([target, size]) => [target, new Uint8Array(size)]));
+      machines.set(uuid, { uuid, name, disks: contents, changed: noChanges(contents), points: [] });
+      return uuid;
+    },
+    removeMachine: (uuid) => void machines.delete(uuid),
+    write(uuid, target, offset, data) {
+      const machine = machineOf(uuid);
+      machine.disks.get(target)?.set(data, offset);
+      for (let at = offset - (offset % grainBytes); at < offset + data.length; at += grainBytes)
+        machine.changed.get(target)?.add(at / grainBytes);
+    },
+    contentOf: (uuid, target) => machineOf(uuid).disks.get(target) ?? new Uint8Array(),
+
+    async facts() {
+      await host.onCall('facts');
+      return {
+        uri: 'memory:',
+        hostname: 'memory',
+        libvirtVersion: '0',
+        qemuVersion: '0',
+        architecture: 'none',
+      };
+    },
+    async listMachines() {
+      await host.onCall('listMachines');
+      return [...machines.values()].map(describe);
+    },
+    async getMachine(uuid) {
+      await host.onCall('getMachine');
+      return describe(machineOf(uuid));
+    },
+    async findObstacles(uuid, excludedDisks): Promise<ProtectionObstacle[]> {
+      await host.onCall('findObstacles');
+      const left = [...machineOf(uuid).disks.keys()].filter((target) => !excludedDisks.includes(target));
+      if (left.length > 0) return [];
+      return [{ code: 'InvalidInput', disk: undefined, message: 'It has no disk.', action: 'Add one.' }];
+    },
+    async takePoint(request: TakePointRequest): Promise<FrozenPoint> {
+      await host.onCall('takePoint');
+      const machine = machineOf(request.machineUuid);
+      const known = machine.points.find((point) => point.pointId === request.pointId);
+      if (known !== undefined) return known.frozen;
+      const included = [...machine.disks].filter(([target]) => !request.excludedDisks.includes(target));
+      const frozen: FrozenPoint = {
+        pointId: request.pointId,
+        machineUuid: machine.uuid,
+        machineName: machine.name,
+        takenAt: clock.now().toString(),
+        powerState: 'running',
+        consistency: 'crash',
+        consistencyReason: 'The guest has no agent.',
+        frozenMs: 0,
+        disks: included.map(([target, content]) => ({
+          target,
+          sizeBytes: content.length,
+          originalFormat: 'raw',
+        })),
+        excludedDisks: request.excludedDisks,
+        definition: { domainXml: `<domain><name>${machine.name}</name></domain>` },
+      };
+      machine.points.push({
+        pointId: request.pointId,
+        disks: new Map(included.map(([target, content]) => [target, content.slice()])),
+        changed: machine.changed,
+        givenUp: false,
+        frozen,
+      });
+      machine.changed = noChanges(machine.disks);
+      return frozen;
+    },
+    async listPoints(uuid) {
+      await host.onCall('listPoints');
+      return machineOf(uuid).points.map((point) => point.pointId);
+    },
+    async openPoint({ machineUuid, pointId, since }): Promise<FrozenPointReader> {
+      await host.onCall('openPoint');
+      const machine = machineOf(machineUuid);
+      const point = pointOf(machine, pointId);
+      const at = machine.points.indexOf(point);
+      const from = machine.points.findIndex((candidate) => candidate.pointId === since);
+      const between = from >= 0 && from < at ? machine.points.slice(from + 1, at + 1) : undefined;
+      return {
+        disks: [...point.disks].map(([target, content]) => memoryReader(target, content, between, since)),
+        [Symbol.asyncDispose]: async () => {},
+      };
+    },
+    async expirePoints(uuid, pointIds) {
+      await host.onCall('expirePoints');
+      const machine = machineOf(uuid);
+      for (const pointId of pointIds) pointOf(machine, pointId).givenUp = true;
+      const merged: string[] = [];
+      for (let oldest = machine.points[0]; oldest?.givenUp; oldest = machine.points[0]) {
+        if (machine.points.length === 1) break;
+        merged.push(oldest.pointId);
+        machine.points.shift();
+      }
+      const waiting = machine.points
+        .filter((point) => point.givenUp)
+        .map((point) => ({ pointId: point.pointId, reason: 'points below it are kept' }));
+      return { merged, waiting };
+    },
+    async releaseMachine(uuid) {
+      await host.onCall('releaseMachine');
+      machineOf(uuid).points = [];
+    },
+    async reconcile() {
+      await host.onCall('reconcile');
+      return { actions: [], unknownFiles: [], notThawed: [] };
+    },
+    async createDisk(request) {
+      await host.onCall('createDisk');
+      return createRawFile(request);
+    },
+    async createInstantDisk() {
+      throw new HoldfastError('OperationNotSupported', 'Byte arrays boot no machine.');
+    },
+    async flattenMachine() {
+      throw new HoldfastError('OperationNotSupported', 'Byte arrays boot no machine.');
+    },
+    async defineRestored(request) {
+      await host.onCall('defineRestored');
+      const disks = new Map<string, Uint8Array>();
+      for (const { target, path } of request.disks) disks.set(target, await readFile(path));
+      const { uuid, name } = request;
+      machines.set(uuid, { uuid, name, disks, changed: noChanges(disks), points: [] });
+      return { uuid, name, changes: [] };
+    },
+    async discardRestored() {
+      await host.onCall('discardRestored');
+    },
+    [Symbol.asyncDispose]: async () => {},
+  };
+  return host;
+}
+
+const noChanges = (disks: Map<string, Uint8Array>) =>
+  new Map([...disks.keys()].map((target) => [target, new Set<number>()]));
+
+function memoryReader(
+  target: string,
+  content: Uint8Array,
+  between: readonly MemoryPoint[] | undefined,
+  since: string | undefined,
+): FrozenDiskReader {
+  const grains =
+    between === undefined
+      ? Array.from({ length: Math.ceil(content.length / grainBytes) }, (_, grain) => grain)
+      : [...new Set(between.flatMap((point) => [...(point.changed.get(target) ?? [])]))].sort(
+          (a, b) => a - b,
+        );
+  let bytesRead = 0;
+  return {
+    target,
+    sizeBytes: content.length,
+    basis:
+      between === undefined || since === undefined
+        ? { kind: 'full', reason: 'there is no earlier point to build on' }
+        : { kind: 'delta', since },
+    async *extents(): AsyncIterable<DiskExtent> {
+      for (const grain of grains) {
+        const offset = grain * grainBytes;
+        const bytes = content.subarray(offset, offset + grainBytes);
+        const zero = bytes.every((byte) => byte === 0);
+        if (!zero || between !== undefined) yield { offset, length: bytes.length, zero };
+      }
+    },
+    async read(offset, length, signal) {
+      signal?.throwIfAborted();
+      bytesRead += length;
+      return content.slice(offset, offset + length);
+    },
+    get bytesRead() {
+      return bytesRead;
+    },
+  };
+}
+
+async function createRawFile(request: CreateDiskRequest): Promise<DiskTarget> {
+  if (request.format !== 'raw')
+    throw new HoldfastError('OperationNotSupported', 'Only raw images can be made here.');
+  const file = await open(request.path, 'wx', 0o600);
+  await file.truncate(request.sizeBytes);
+  let finished = false;
+  return {
+    path: request.path,
+    sizeBytes: request.sizeBytes,
+    async write(offset, data, signal) {
+      signal?.throwIfAborted();
+      await file.write(data, 0, data.length, offset);
+    },
+    async finish() {
+      await file.sync();
+      await file.close();
+      finished = true;
+    },
+    async [Symbol.asyncDispose]() {
+      if (finished) return;
+      await file.close();
+      await unlink(request.path);
+    },
+  };
+}
