@@ -1,0 +1,54 @@
+/**
+ * What Holdfast knows, durably: hosts, vaults, policies, items, points, jobs. A cache in one respect: recovery points
+ * in a vault can be restored from the store alone. Functions take the database first, so that callers can pass a
+ * transaction.
+ */
+export { type Catalog, type Database, openCatalog } from './catalog.ts';
+export { deleteHost, findHost, listHosts, saveHost } from './hosts.ts';
+export {
+  bindItem,
+  countItems,
+  findItemOfName,
+  findItemOfVm,
+  getItem,
+  insertItem,
+  listItems,
+  markProtected,
+  updateItem,
+} from './items.ts';
+export {
+  findJob,
+  findOperation,
+  insertJob,
+  insertOperation,
+  type JobFilter,
+  type JobWithTasks,
+  listJobs,
+  listOpenJobs,
+  markCancelling,
+  purgeJobs,
+  updateJob,
+  updateTask,
+} from './jobs.ts';
+export {
+  countPoints,
+  deleteGonePoints,
+  findPoint,
+  getDefinition,
+  insertPoint,
+  listPoints,
+  updatePoint,
+} from './points.ts';
+export type { HostRow, ItemRow, JobRow, JobTaskRow, OperationRow, PointRow, VaultRow } from './schema.ts';
+export { inVault } from './schema.ts';
+export { findSetting, saveSetting, settingOrNew } from './settings.ts';
+export {
+  deleteVault,
+  findPolicy,
+  findVault,
+  getVault,
+  insertVault,
+  listPolicies,
+  listVaults,
+  updateVaultTags,
+} from './vaults.ts';

@@ -1,0 +1,90 @@
+import { sql, type Updateable } from 'kysely';
+import type { Database } from './catalog.ts';
+import { type ItemRow, inVault } from './schema.ts';
+
+export async function listItems(db: Database, vaultId?: string): Promise<ItemRow[]> {
+  let query = db.selectFrom('items').selectAll().orderBy('vm_name').orderBy('item_id');
+  if (vaultId !== undefined) query = query.where('vault_id', '=', vaultId);
+  return query.execute();
+}
+
+export async function getItem(db: Database, itemId: string): Promise<ItemRow> {
+  return db.selectFrom('items').selectAll().where('item_id', '=', itemId).executeTakeFirstOrThrow();
+}
+
+export async function findItemOfVm(
+  db: Database,
+  hostName: string,
+  vmUuid: string,
+): Promise<ItemRow | undefined> {
+  return db
+    .selectFrom('items')
+    .selectAll()
+    .where('host_name', '=', hostName)
+    .where('vm_uuid', '=', vmUuid)
+    .executeTakeFirst();
+}
+
+/** The item of a vault that a VM of this name has, compared without case as the table's index does. */
+export async function findItemOfName(
+  db: Database,
+  vaultId: string,
+  resourceGroup: string,
+  vmName: string,
+): Promise<ItemRow | undefined> {
+  return db
+    .selectFrom('items')
+    .selectAll()
+    .where('vault_id', '=', vaultId)
+    .where(sql`lower(host_resource_group)`, '=', sql`lower(${resourceGroup})`)
+    .where(sql`lower(vm_name)`, '=', sql`lower(${vmName})`)
+    .executeTakeFirst();
+}
+
+/**
+ * Makes an item that of another VM. What the vault has of the VM before stays; its snapshots are no tier of those
+ * points any more, because they belong to disks that the item no longer is about.
+ */
+export async function bindItem(
+  db: Database,
+  itemId: string,
+  vm: Pick<ItemRow, 'vm_uuid' | 'host_name' | 'host_resource_group'>,
+): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await tx.updateTable('items').set(vm).where('item_id', '=', itemId).execute();
+    await tx
+      .updateTable('points')
+      .set({ in_snapshot: 0 })
+      .where('item_id', '=', itemId)
+      .where('in_vault', '!=', inVault.no)
+      .execute();
+  });
+}
+
+export async function insertItem(db: Database, item: ItemRow): Promise<void> {
+  await db.insertInto('items').values(item).execute();
+}
+
+export async function updateItem(db: Database, itemId: string, change: Updateable<ItemRow>): Promise<void> {
+  await db.updateTable('items').set(change).where('item_id', '=', itemId).execute();
+}
+
+/** The first point of the item is in the vault. Changes nothing when protection was stopped meanwhile. */
+export async function markProtected(db: Database, itemId: string): Promise<void> {
+  await db
+    .updateTable('items')
+    .set({ state: 'Protected' })
+    .where('item_id', '=', itemId)
+    .where('state', '=', 'IRPending')
+    .execute();
+}
+
+/** Number of items per vault; vaults without any are absent. */
+export async function countItems(db: Database): Promise<Map<string, number>> {
+  const rows = await db
+    .selectFrom('items')
+    .select(({ fn }) => ['vault_id', fn.countAll<number>().as('count')])
+    .groupBy('vault_id')
+    .execute();
+  return new Map(rows.map((row) => [row.vault_id, Number(row.count)]));
+}

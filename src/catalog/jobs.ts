@@ -1,0 +1,145 @@
+import type { Updateable } from 'kysely';
+import type { Database } from './catalog.ts';
+import type { JobRow, JobTaskRow, OperationRow } from './schema.ts';
+
+/** A job with its tasks in order. */
+export interface JobWithTasks {
+  job: JobRow;
+  tasks: JobTaskRow[];
+}
+
+export interface JobFilter {
+  status?: string;
+  operation?: string;
+  /** Window on the job's start. */
+  startedFrom?: string;
+  startedUntil?: string;
+  itemId?: string;
+}
+
+/** Newest first. */
+export async function listJobs(
+  db: Database,
+  vaultId: string,
+  filter: JobFilter,
+  page: { limit: number; offset: number },
+): Promise<JobRow[]> {
+  let query = db.selectFrom('jobs').selectAll().where('vault_id', '=', vaultId);
+  if (filter.status !== undefined) query = query.where('status', '=', filter.status as JobRow['status']);
+  if (filter.operation !== undefined)
+    query = query.where('operation', '=', filter.operation as JobRow['operation']);
+  if (filter.startedFrom !== undefined) query = query.where('started_at', '>=', filter.startedFrom);
+  if (filter.startedUntil !== undefined) query = query.where('started_at', '<=', filter.startedUntil);
+  if (filter.itemId !== undefined) query = query.where('item_id', '=', filter.itemId);
+  return query
+    .orderBy('started_at', 'desc')
+    .orderBy('job_id')
+    .limit(page.limit)
+    .offset(page.offset)
+    .execute();
+}
+
+export async function findJob(db: Database, jobId: string): Promise<JobWithTasks | undefined> {
+  const job = await db.selectFrom('jobs').selectAll().where('job_id', '=', jobId).executeTakeFirst();
+  if (job === undefined) return undefined;
+  const tasks = await db
+    .selectFrom('job_tasks')
+    .selectAll()
+    .where('job_id', '=', jobId)
+    .orderBy('position')
+    .execute();
+  return { job, tasks };
+}
+
+/** Adds a job with its tasks. What `alongside` writes through the database it is given is kept or lost with them. */
+export async function insertJob(
+  db: Database,
+  job: JobRow,
+  taskIds: readonly string[],
+  alongside?: (tx: Database) => Promise<void>,
+): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await alongside?.(tx);
+    await tx.insertInto('jobs').values(job).execute();
+    for (const [position, taskId] of taskIds.entries()) {
+      await tx
+        .insertInto('job_tasks')
+        .values({
+          job_id: job.job_id,
+          position,
+          task_id: taskId,
+          status: 'NotStarted',
+          started_at: null,
+          ended_at: null,
+          message: null,
+          progress_json: null,
+        })
+        .execute();
+    }
+  });
+}
+
+export async function updateJob(db: Database, jobId: string, change: Updateable<JobRow>): Promise<void> {
+  await db.updateTable('jobs').set(change).where('job_id', '=', jobId).execute();
+}
+
+/** Marks a job that is still running as being cancelled. @returns false when it is not running any more */
+export async function markCancelling(db: Database, jobId: string): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('jobs')
+    .set({ status: 'Cancelling' })
+    .where('job_id', '=', jobId)
+    .where('status', '=', 'InProgress')
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
+}
+
+export async function updateTask(
+  db: Database,
+  jobId: string,
+  position: number,
+  change: Updateable<JobTaskRow>,
+): Promise<void> {
+  await db
+    .updateTable('job_tasks')
+    .set(change)
+    .where('job_id', '=', jobId)
+    .where('position', '=', position)
+    .execute();
+}
+
+/** Jobs that have not ended, oldest first. */
+export async function listOpenJobs(db: Database): Promise<JobRow[]> {
+  return db
+    .selectFrom('jobs')
+    .selectAll()
+    .where('status', 'in', ['InProgress', 'Cancelling'])
+    .where('ended_at', 'is', null)
+    .orderBy('started_at')
+    .execute();
+}
+
+/** Forgets jobs that ended before a moment, with their tasks, and the operations of the API that led to them. */
+export async function purgeJobs(db: Database, endedBefore: string): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    const old = tx.selectFrom('jobs').select('job_id').where('ended_at', '<', endedBefore);
+    await tx
+      .deleteFrom('operations')
+      .where((where) =>
+        where.or([
+          where('job_id', 'in', old),
+          where.and([where('job_id', 'is', null), where('started_at', '<', endedBefore)]),
+        ]),
+      )
+      .execute();
+    await tx.deleteFrom('jobs').where('ended_at', '<', endedBefore).execute();
+  });
+}
+
+export async function insertOperation(db: Database, operation: OperationRow): Promise<void> {
+  await db.insertInto('operations').values(operation).execute();
+}
+
+export async function findOperation(db: Database, operationId: string): Promise<OperationRow | undefined> {
+  return db.selectFrom('operations').selectAll().where('operation_id', '=', operationId).executeTakeFirst();
+}

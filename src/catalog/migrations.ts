@@ -1,0 +1,132 @@
+import { type Kysely, sql } from 'kysely';
+import type { Migration } from 'kysely/migration';
+
+/** Every change of the schema, in order. A migration that has been released is never edited. */
+export const migrations: Record<string, Migration> = {
+  '001-first-tables': {
+    async up(db: Kysely<unknown>) {
+      await db.schema
+        .createTable('settings')
+        .addColumn('key', 'text', (c) => c.primaryKey())
+        .addColumn('value', 'text', (c) => c.notNull())
+        .execute();
+      await db.schema
+        .createTable('hosts')
+        .addColumn('resource_group', 'text', (c) => c.notNull())
+        .addColumn('name', 'text', (c) => c.notNull())
+        .addColumn('location', 'text', (c) => c.notNull())
+        .addColumn('uri', 'text', (c) => c.notNull())
+        .addColumn('overlay_directory', 'text')
+        .addColumn('created_at', 'text', (c) => c.notNull())
+        .addPrimaryKeyConstraint('hosts_key', ['name'])
+        .execute();
+      await db.schema
+        .createTable('vaults')
+        .addColumn('vault_id', 'text', (c) => c.primaryKey())
+        .addColumn('resource_group', 'text', (c) => c.notNull())
+        .addColumn('name', 'text', (c) => c.notNull())
+        .addColumn('location', 'text', (c) => c.notNull())
+        .addColumn('tags_json', 'text', (c) => c.notNull())
+        .addColumn('store_path', 'text', (c) => c.notNull())
+        .addColumn('store_id', 'text', (c) => c.notNull())
+        .addColumn('created_at', 'text', (c) => c.notNull())
+        .execute();
+      // Names of resources are compared without case, as Azure does.
+      await sql`create unique index vaults_name on vaults (lower(resource_group), lower(name))`.execute(db);
+      await db.schema
+        .createTable('policies')
+        .addColumn('vault_id', 'text', (c) => c.notNull().references('vaults.vault_id').onDelete('cascade'))
+        .addColumn('name', 'text', (c) => c.notNull())
+        .addColumn('document_json', 'text', (c) => c.notNull())
+        .addPrimaryKeyConstraint('policies_key', ['vault_id', 'name'])
+        .execute();
+      await db.schema
+        .createTable('items')
+        .addColumn('item_id', 'text', (c) => c.primaryKey())
+        .addColumn('vault_id', 'text', (c) => c.notNull().references('vaults.vault_id'))
+        .addColumn('vm_uuid', 'text', (c) => c.notNull())
+        .addColumn('vm_name', 'text', (c) => c.notNull())
+        .addColumn('host_resource_group', 'text', (c) => c.notNull())
+        .addColumn('host_name', 'text', (c) => c.notNull())
+        .addColumn('policy_name', 'text')
+        .addColumn('state', 'text', (c) => c.notNull())
+        .addColumn('excluded_disks_json', 'text', (c) => c.notNull())
+        .addColumn('created_at', 'text', (c) => c.notNull())
+        .addColumn('last_backup_status', 'text', (c) => c.notNull())
+        .addColumn('last_backup_at', 'text')
+        .addColumn('last_error_json', 'text')
+        .addColumn('schedule_handled_until', 'text', (c) => c.notNull())
+        .execute();
+      // One vault per VM.
+      await db.schema
+        .createIndex('items_vm')
+        .on('items')
+        .columns(['host_name', 'vm_uuid'])
+        .unique()
+        .execute();
+      // Within a vault the name is the VM's identity, as in Azure.
+      await sql`create unique index items_name on items (vault_id, lower(host_resource_group), lower(vm_name))`.execute(
+        db,
+      );
+      await db.schema
+        .createTable('points')
+        .addColumn('point_id', 'text', (c) => c.primaryKey())
+        .addColumn('item_id', 'text', (c) => c.notNull().references('items.item_id'))
+        .addColumn('job_id', 'text', (c) => c.notNull())
+        .addColumn('taken_at', 'text', (c) => c.notNull())
+        .addColumn('expires_at', 'text', (c) => c.notNull())
+        .addColumn('rule_name', 'text')
+        .addColumn('in_snapshot', 'integer', (c) => c.notNull())
+        .addColumn('in_vault', 'integer', (c) => c.notNull())
+        .addColumn('frozen_json', 'text', (c) => c.notNull())
+        .addColumn('transfer_json', 'text')
+        .execute();
+      // Apart from the points, because definitions are large and lists of points are read often.
+      await db.schema
+        .createTable('point_definitions')
+        .addColumn('point_id', 'text', (c) =>
+          c.primaryKey().references('points.point_id').onDelete('cascade'),
+        )
+        .addColumn('definition_json', 'text', (c) => c.notNull())
+        .execute();
+      await db.schema.createIndex('points_of_item').on('points').columns(['item_id', 'taken_at']).execute();
+      await db.schema
+        .createTable('jobs')
+        .addColumn('job_id', 'text', (c) => c.primaryKey())
+        .addColumn('vault_id', 'text', (c) => c.notNull())
+        .addColumn('item_id', 'text')
+        .addColumn('operation', 'text', (c) => c.notNull())
+        .addColumn('status', 'text', (c) => c.notNull())
+        .addColumn('started_at', 'text', (c) => c.notNull())
+        .addColumn('ended_at', 'text')
+        .addColumn('user_triggered', 'integer', (c) => c.notNull())
+        .addColumn('entity_name', 'text', (c) => c.notNull())
+        .addColumn('payload_json', 'text', (c) => c.notNull())
+        .addColumn('property_bag_json', 'text', (c) => c.notNull())
+        .addColumn('error_json', 'text')
+        .addColumn('owner', 'text', (c) => c.notNull())
+        .execute();
+      await db.schema.createIndex('jobs_of_vault').on('jobs').columns(['vault_id', 'started_at']).execute();
+      await db.schema.createIndex('jobs_by_status').on('jobs').columns(['status']).execute();
+      await db.schema
+        .createTable('job_tasks')
+        .addColumn('job_id', 'text', (c) => c.notNull().references('jobs.job_id').onDelete('cascade'))
+        .addColumn('position', 'integer', (c) => c.notNull())
+        .addColumn('task_id', 'text', (c) => c.notNull())
+        .addColumn('status', 'text', (c) => c.notNull())
+        .addColumn('started_at', 'text')
+        .addColumn('ended_at', 'text')
+        .addColumn('message', 'text')
+        .addColumn('progress_json', 'text')
+        .addPrimaryKeyConstraint('job_tasks_key', ['job_id', 'position'])
+        .execute();
+      await db.schema
+        .createTable('operations')
+        .addColumn('operation_id', 'text', (c) => c.primaryKey())
+        .addColumn('job_id', 'text')
+        .addColumn('follows_job', 'integer', (c) => c.notNull())
+        .addColumn('started_at', 'text', (c) => c.notNull())
+        .execute();
+    },
+  },
+};

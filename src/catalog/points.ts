@@ -1,0 +1,76 @@
+import type { Updateable } from 'kysely';
+import type { Database } from './catalog.ts';
+import type { PointRow } from './schema.ts';
+
+/** Oldest first. */
+export async function listPoints(db: Database, itemId: string): Promise<PointRow[]> {
+  return db
+    .selectFrom('points')
+    .selectAll()
+    .where('item_id', '=', itemId)
+    .orderBy('taken_at')
+    .orderBy('point_id')
+    .execute();
+}
+
+export async function findPoint(
+  db: Database,
+  itemId: string,
+  pointId: string,
+): Promise<PointRow | undefined> {
+  return db
+    .selectFrom('points')
+    .selectAll()
+    .where('item_id', '=', itemId)
+    .where('point_id', '=', pointId)
+    .executeTakeFirst();
+}
+
+/** Adds a point together with the definition that its VM had. */
+export async function insertPoint(db: Database, point: PointRow, definitionJson: string): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await tx.insertInto('points').values(point).execute();
+    await tx
+      .insertInto('point_definitions')
+      .values({ point_id: point.point_id, definition_json: definitionJson })
+      .execute();
+  });
+}
+
+/** The definition, as JSON text, that the VM of a point had. */
+export async function getDefinition(db: Database, pointId: string): Promise<string> {
+  const row = await db
+    .selectFrom('point_definitions')
+    .select('definition_json')
+    .where('point_id', '=', pointId)
+    .executeTakeFirstOrThrow();
+  return row.definition_json;
+}
+
+export async function updatePoint(
+  db: Database,
+  pointId: string,
+  change: Updateable<PointRow>,
+): Promise<void> {
+  await db.updateTable('points').set(change).where('point_id', '=', pointId).execute();
+}
+
+/** Forgets points that are in neither tier any more, and their definitions. */
+export async function deleteGonePoints(db: Database, itemId: string): Promise<void> {
+  await db
+    .deleteFrom('points')
+    .where('item_id', '=', itemId)
+    .where('in_snapshot', '=', 0)
+    .where('in_vault', '=', 0)
+    .execute();
+}
+
+/** Number of points per item; items without any are absent. */
+export async function countPoints(db: Database): Promise<Map<string, number>> {
+  const rows = await db
+    .selectFrom('points')
+    .select(({ fn }) => ['item_id', fn.countAll<number>().as('count')])
+    .groupBy('item_id')
+    .execute();
+  return new Map(rows.map((row) => [row.item_id, Number(row.count)]));
+}

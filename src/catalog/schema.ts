@@ -1,0 +1,119 @@
+import type { JobStatus, TaskStatus } from '../protection/index.ts';
+
+/**
+ * The tables, as Kysely types. Times are ISO 8601 UTC text of fixed width (they sort as text), flags 0 or 1,
+ * `*_json` columns JSON text.
+ */
+export interface Schema {
+  settings: { key: string; value: string };
+  hosts: HostRow;
+  vaults: VaultRow;
+  policies: { vault_id: string; name: string; document_json: string };
+  items: ItemRow;
+  points: PointRow;
+  /** What is needed beside the disks to make the VM of a point again: it holds secrets, and is large. */
+  point_definitions: { point_id: string; definition_json: string };
+  jobs: JobRow;
+  job_tasks: JobTaskRow;
+  operations: OperationRow;
+}
+
+export interface HostRow {
+  resource_group: string;
+  name: string;
+  location: string;
+  uri: string;
+  overlay_directory: string | null;
+  created_at: string;
+}
+
+export interface VaultRow {
+  vault_id: string;
+  resource_group: string;
+  name: string;
+  location: string;
+  tags_json: string;
+  store_path: string;
+  store_id: string;
+  created_at: string;
+}
+
+/** One VM under protection in one vault. */
+export interface ItemRow {
+  item_id: string;
+  vault_id: string;
+  vm_uuid: string;
+  vm_name: string;
+  /** Resource group and name of the host row the VM was found on; the group is also the VM's. */
+  host_resource_group: string;
+  host_name: string;
+  /** Null once protection is stopped. */
+  policy_name: string | null;
+  state: 'IRPending' | 'Protected' | 'ProtectionStopped';
+  excluded_disks_json: string;
+  created_at: string;
+  last_backup_status: string;
+  last_backup_at: string | null;
+  last_error_json: string | null;
+  /** Scheduled occurrences up to this moment have been dealt with. */
+  schedule_handled_until: string;
+}
+
+/**
+ * `points.in_vault`: `yes` once the store's record is durable; `leaving` from the decision to delete the record until
+ * that is done, which is repeated until it succeeds. Only `yes` is offered to anyone.
+ */
+export const inVault = { no: 0, yes: 1, leaving: 2 } as const;
+
+export interface PointRow {
+  point_id: string;
+  item_id: string;
+  job_id: string;
+  taken_at: string;
+  expires_at: string;
+  rule_name: string | null;
+  in_snapshot: number;
+  in_vault: (typeof inVault)[keyof typeof inVault];
+  /** What the host said when it froze the point, without the definition. */
+  frozen_json: string;
+  /** Per-disk figures of the transfer. */
+  transfer_json: string | null;
+}
+
+export interface JobRow {
+  job_id: string;
+  vault_id: string;
+  item_id: string | null;
+  operation: 'ConfigureBackup' | 'Backup' | 'Restore' | 'DisableBackup';
+  status: JobStatus;
+  started_at: string;
+  ended_at: string | null;
+  user_triggered: number;
+  entity_name: string;
+  /** Input of the operation and what it noted down to be found after a crash. */
+  payload_json: string;
+  property_bag_json: string;
+  error_json: string | null;
+  /** The process run that works on it. */
+  owner: string;
+}
+
+export interface JobTaskRow {
+  job_id: string;
+  position: number;
+  task_id: string;
+  status: TaskStatus;
+  started_at: string | null;
+  ended_at: string | null;
+  message: string | null;
+  progress_json: string | null;
+}
+
+/** A long-running request of the API. Its outcome is that of the job it started, or its own error. */
+export interface OperationRow {
+  operation_id: string;
+  job_id: string | null;
+  /** Operations that end with their job rather than with its creation (enabling protection). */
+  follows_job: number;
+  started_at: string;
+}

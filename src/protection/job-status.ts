@@ -1,0 +1,29 @@
+export type TaskStatus = 'NotStarted' | 'InProgress' | 'Completed' | 'Failed' | 'Skipped' | 'Cancelled';
+
+export type JobStatus =
+  | 'InProgress'
+  | 'Completed'
+  | 'CompletedWithWarnings'
+  | 'Failed'
+  | 'Cancelling'
+  | 'Cancelled';
+
+/** Job statuses that no longer change. */
+export const endedStatuses: readonly JobStatus[] = [
+  'Completed',
+  'CompletedWithWarnings',
+  'Failed',
+  'Cancelled',
+];
+
+/**
+ * The status of a backup job that has stopped, from its two phases. Azure's table: a snapshot that was taken is a
+ * success even when its transfer fails; then the job completes with warnings. A transfer that was skipped because
+ * an earlier one still runs is no warning.
+ */
+export function backupJobStatus(snapshot: TaskStatus, transfer: TaskStatus): JobStatus {
+  if (snapshot === 'Cancelled') return 'Cancelled';
+  if (snapshot !== 'Completed') return 'Failed';
+  if (transfer === 'Completed' || transfer === 'Skipped') return 'Completed';
+  return 'CompletedWithWarnings';
+}
