@@ -1,0 +1,15 @@
+/** Azure's names of the two phases. */
+export const takeSnapshot = 'Take Snapshot';
+export const transferToVault = 'Transfer data to vault';
+
+export interface BackupPayload {
+  itemId: string;
+  pointId: string;
+  /** Undefined for a scheduled backup. */
+  onDemand?: { until?: string };
+}
+
+export function onDemandOf({ onDemand }: BackupPayload): { until?: Temporal.Instant } | undefined {
+  if (onDemand?.until === undefined) return onDemand === undefined ? undefined : {};
+  return { until: Temporal.Instant.from(onDemand.until) };
+}

@@ -1,0 +1,207 @@
+import {
+  type Database,
+  findPoint,
+  getItem,
+  type ItemRow,
+  insertPoint,
+  inVault,
+  updateItem,
+} from '../catalog/index.ts';
+import { HoldfastError, isHoldfastError } from '../errors/index.ts';
+import type { FrozenPoint } from '../machines/index.ts';
+import { defaultPolicy, expiryOf, type JobStatus } from '../protection/index.ts';
+import { type BackupPayload, onDemandOf, takeSnapshot, transferToVault } from './backup-payload.ts';
+import { transferPhase } from './backup-transfer.ts';
+import { jobErrorOf, type Operation } from './engine.ts';
+import { type JobContext, ServiceStopping } from './job-context.ts';
+import { maintainItem } from './maintenance.ts';
+import { policyOf } from './policies.ts';
+import type { StoredPoint } from './stored-point.ts';
+import type { Workshop } from './workshop.ts';
+
+export interface BackupOptions {
+  /** Undefined for a scheduled backup. */
+  onDemand?: { until?: string };
+  /** See `NewJob.alongside`. */
+  alongside?: (tx: Database) => Promise<void>;
+}
+
+/**
+ * Starts a backup of an item.
+ * @throws UserErrorProtectionNotActive, UserErrorBackupOperationInProgress
+ */
+export async function startBackup(
+  workshop: Workshop,
+  item: ItemRow,
+  { alongside, ...options }: BackupOptions,
+): Promise<string> {
+  if (item.state === 'ProtectionStopped') {
+    throw new HoldfastError('UserErrorProtectionNotActive', `Protection of '${item.vm_name}' is stopped.`, {
+      target: item.vm_name,
+    });
+  }
+  if (workshop.phases.isHeld('snapshot', item.item_id)) throw snapshotRunning(item);
+  return workshop.engine.start<BackupPayload>('Backup', {
+    vaultId: item.vault_id,
+    itemId: item.item_id,
+    entityName: item.vm_name,
+    userTriggered: options.onDemand !== undefined,
+    payload: { itemId: item.item_id, pointId: newPointId(workshop), ...options },
+    taskIds: [takeSnapshot, transferToVault],
+    ...(alongside === undefined ? {} : { alongside }),
+  });
+}
+
+function snapshotRunning(item: ItemRow): HoldfastError {
+  return new HoldfastError(
+    'UserErrorBackupOperationInProgress',
+    `Another backup of '${item.vm_name}' is taking its snapshot right now.`,
+    { target: item.vm_name },
+  );
+}
+
+/** Azure's recovery point names are 14 or 15 decimal digits; ours begin with the time and therefore sort. */
+function newPointId(workshop: Workshop): string {
+  const noise = Math.floor(Math.random() * 100);
+  return `${workshop.clock.now().epochMilliseconds}${String(noise).padStart(2, '0')}`;
+}
+
+export function backupOperation(workshop: Workshop): Operation<BackupPayload> {
+  return {
+    run: (context) => finishWith(workshop, context, () => backUp(workshop, context)),
+    resume: (context) => finishWith(workshop, context, () => resumeBackup(workshop, context)),
+    ended: ({ itemId }) => maintainItem(workshop, itemId),
+    cancelRefusal(context) {
+      return context.taskStatus(takeSnapshot) === 'Completed'
+        ? 'The snapshot has been taken; a backup can be cancelled only until then.'
+        : undefined;
+    },
+  };
+}
+
+/** Whatever the outcome, the item says how its last backup went. */
+async function finishWith(
+  workshop: Workshop,
+  context: JobContext<BackupPayload>,
+  work: () => Promise<{ status: JobStatus; error?: unknown }>,
+): Promise<JobStatus> {
+  const { itemId } = context.payload;
+  const note = async (status: JobStatus, error?: unknown) => {
+    await updateItem(workshop.db, itemId, {
+      last_backup_status: status,
+      last_backup_at: workshop.clock.now().toString({ fractionalSecondDigits: 3 }),
+      last_error_json: error === undefined ? null : JSON.stringify(jobErrorOf(error)),
+    });
+  };
+  try {
+    const { status, error } = await work();
+    await note(status, error);
+    if (error !== undefined) await context.setError(jobErrorOf(error));
+    return status;
+  } catch (error) {
+    if (!(context.signal.reason instanceof ServiceStopping)) {
+      await note(context.signal.aborted ? 'Cancelled' : 'Failed', error);
+    }
+    throw error;
+  }
+}
+
+async function backUp(workshop: Workshop, context: JobContext<BackupPayload>) {
+  const item = await getItem(workshop.db, context.payload.itemId);
+  {
+    using phase = workshop.phases.tryEnter('snapshot', item.item_id);
+    if (phase === undefined) throw snapshotRunning(item);
+    await context.runTask(takeSnapshot, () => snapshotPhase(workshop, context, item));
+  }
+  return transferPhase(workshop, context, item);
+}
+
+/**
+ * A backup whose process died. A point that the host has taken is noted now, and the transfer is done again; what was
+ * already stored is found there. A snapshot that was not taken is not taken now either: its moment has passed.
+ */
+async function resumeBackup(workshop: Workshop, context: JobContext<BackupPayload>) {
+  const item = await getItem(workshop.db, context.payload.itemId);
+  const { pointId } = context.payload;
+  const noted = await findPoint(workshop.db, item.item_id, pointId);
+  if (noted === undefined) {
+    using phase = workshop.phases.tryEnter('snapshot', item.item_id);
+    const host = await workshop.estate.host(item.host_name);
+    if (phase === undefined || !(await host.listPoints(item.vm_uuid)).includes(pointId)) {
+      throw new HoldfastError(
+        'JobInterrupted',
+        `The service stopped while the snapshot of '${item.vm_name}' was being taken.`,
+        { target: item.vm_name },
+      );
+    }
+    // Asked again for a point it has, the host tells what it told the process that died.
+    await context.runTask(takeSnapshot, () => snapshotPhase(workshop, context, item));
+  }
+  await context.completeTask(takeSnapshot);
+  return transferPhase(workshop, context, item);
+}
+
+async function snapshotPhase(
+  workshop: Workshop,
+  context: JobContext<BackupPayload>,
+  item: ItemRow,
+): Promise<void> {
+  const policy = (await policyOf(workshop.db, item)) ?? defaultPolicy;
+  const frozen = await takePointWithRetry(workshop, context, item);
+  const takenAt = Temporal.Instant.from(frozen.takenAt);
+  const { pointId } = context.payload;
+  const { expiresAt, ruleName } = expiryOf(policy, takenAt, onDemandOf(context.payload));
+  const { definition, ...stored } = frozen;
+  await insertPoint(
+    workshop.db,
+    {
+      point_id: pointId,
+      item_id: item.item_id,
+      job_id: context.jobId,
+      taken_at: takenAt.toString({ fractionalSecondDigits: 3 }),
+      expires_at: expiresAt.toString({ fractionalSecondDigits: 3 }),
+      rule_name: ruleName ?? null,
+      in_snapshot: 1,
+      in_vault: inVault.no,
+      frozen_json: JSON.stringify(stored satisfies StoredPoint),
+      transfer_json: null,
+    },
+    JSON.stringify(definition),
+  );
+  await context.setProperties({
+    'Backed-up disk(s)': frozen.disks.map((disk) => disk.target).join(';'),
+    ...(frozen.excludedDisks.length === 0 ? {} : { 'Excluded disk(s)': frozen.excludedDisks.join(';') }),
+    'Recovery Point Expiry Time in UTC': expiresAt.toString({ smallestUnit: 'second' }),
+    Consistency: frozen.consistency,
+    ...(frozen.consistencyReason === undefined ? {} : { 'Consistency reason': frozen.consistencyReason }),
+    'Frozen for': `${frozen.frozenMs} ms`,
+  });
+}
+
+async function takePointWithRetry(
+  workshop: Workshop,
+  context: JobContext<BackupPayload>,
+  item: ItemRow,
+): Promise<FrozenPoint> {
+  const take = async () => {
+    const host = await workshop.estate.host(item.host_name);
+    using _place = await workshop.snapshots.enter(item.host_name, context.signal);
+    return await host.takePoint(
+      {
+        machineUuid: item.vm_uuid,
+        pointId: context.payload.pointId,
+        excludedDisks: JSON.parse(item.excluded_disks_json) as string[],
+        consistency: 'application-or-file-system',
+      },
+      context.signal,
+    );
+  };
+  try {
+    return await take();
+  } catch (error) {
+    if (!isHoldfastError(error) || !error.retryable) throw error;
+    workshop.log.warn({ jobId: context.jobId, err: error }, 'snapshot refused, one retry');
+    await workshop.clock.sleep(workshop.snapshotRetryDelayMs, context.signal);
+    return take();
+  }
+}

@@ -1,0 +1,57 @@
+import { bindItem, type ItemRow } from '../catalog/index.ts';
+import { HoldfastError, isHoldfastError } from '../errors/index.ts';
+import type { FoundMachine } from './estate.ts';
+import type { Workshop } from './workshop.ts';
+
+const answerTimeoutMs = 30_000;
+
+/**
+ * Checks that an item may go on with another VM of its name: the one it was about must be gone. Only its own host can
+ * say so; one that does not answer proves nothing.
+ * @throws UserErrorProtectedVmStillExists, HostUnreachable
+ */
+export async function refuseUnlessGone(workshop: Workshop, item: ItemRow): Promise<void> {
+  const host = await workshop.estate.host(item.host_name);
+  let name: string;
+  try {
+    ({ name } = await host.getMachine(item.vm_uuid, AbortSignal.timeout(answerTimeoutMs)));
+  } catch (error) {
+    if (isHoldfastError(error, 'UserErrorVmNotFoundV2')) return;
+    throw error;
+  }
+  throw new HoldfastError(
+    'UserErrorProtectedVmStillExists',
+    `The vault protects another VM as '${item.vm_name}', which still exists on host '${item.host_name}'${name === item.vm_name ? '' : ` (named '${name}' now)`}.`,
+    { target: item.vm_name },
+  );
+}
+
+/**
+ * Lets an item go on with the VM that took the place of its own. Azure knows a VM by its name: one that was deleted
+ * and made again continues its recovery points. The next backup reads the new disks in full.
+ * @throws UserErrorBackupOperationInProgress
+ */
+export async function bindToMachine(
+  workshop: Workshop,
+  item: ItemRow,
+  { host, machine }: FoundMachine,
+): Promise<void> {
+  using snapshotPhase = workshop.phases.tryEnter('snapshot', item.item_id);
+  using transferPhase = workshop.phases.tryEnter('transfer', item.item_id);
+  if (snapshotPhase === undefined || transferPhase === undefined) {
+    throw new HoldfastError(
+      'UserErrorBackupOperationInProgress',
+      `A backup of the VM that '${item.vm_name}' was before is still running.`,
+      { target: item.vm_name, action: 'Wait until that backup has ended, then try again.' },
+    );
+  }
+  await bindItem(workshop.db, item.item_id, {
+    vm_uuid: machine.uuid,
+    host_name: host.name,
+    host_resource_group: host.resource_group,
+  });
+  workshop.log.info(
+    { itemId: item.item_id, from: item.vm_uuid, to: machine.uuid },
+    'the item goes on with a new VM of its name',
+  );
+}

@@ -1,0 +1,25 @@
+/**
+ * The doing: a durable job engine, one file per operation, the scheduler, and retention carried out. What is right to
+ * do is decided in `protection`.
+ */
+
+export type { FrozenPoint } from '../machines/index.ts';
+export type { Store } from '../store/index.ts';
+export { BackgroundWork } from './background-work.ts';
+export { backupOperation, startBackup } from './backup.ts';
+export type { Clock } from './clock.ts';
+export { configureOperation, configureProtection, disableOperation, stopProtection } from './configure.ts';
+export { JobEngine, type JobError } from './engine.ts';
+export { Estate, type EstateOpeners, type FoundMachine, type HostStatus, sameConnection } from './estate.ts';
+export { nameFullHome } from './full-home.ts';
+export { createLimits } from './limits.ts';
+export type { Logger } from './logger.ts';
+export { maintainAll, maintenanceIdle } from './maintenance.ts';
+export { policyOf } from './policies.ts';
+export type { TaskProgress } from './progress.ts';
+export { restoreOperation, startRestore } from './restore.ts';
+export type { RestoreOptions } from './restore-plan.ts';
+export { runScheduler, startDueBackups } from './scheduler.ts';
+export type { StoredPoint } from './stored-point.ts';
+export type { DiskTransfer } from './transfer.ts';
+export type { Workshop } from './workshop.ts';

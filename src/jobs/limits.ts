@@ -1,0 +1,25 @@
+import { Gate, GatePerName } from './gate.ts';
+import { PhaseGuard } from './phase-guard.ts';
+
+/** What may happen at once. */
+export interface Limits {
+  phases: PhaseGuard;
+  /** Transfers to vaults that use the machine at once. */
+  transfers: Gate;
+  /** Restores that copy data at once. Apart from the transfers: a restore never queues behind the nightly backups. */
+  restores: Gate;
+  /** Snapshots taken at once, per host. */
+  snapshots: GatePerName;
+  /** Merges of layers, per host: they compete with the guests for its disks. */
+  merges: GatePerName;
+}
+
+export function createLimits(): Limits {
+  return {
+    phases: new PhaseGuard(),
+    transfers: new Gate(2),
+    restores: new Gate(2),
+    snapshots: new GatePerName(4),
+    merges: new GatePerName(1),
+  };
+}

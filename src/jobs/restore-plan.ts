@@ -1,0 +1,96 @@
+import { lstat, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError, messageOf } from '../errors/index.ts';
+import type { RestoredDisk } from './disk-copy.ts';
+import type { StoredPoint } from './stored-point.ts';
+
+export type Tier = 'snapshot' | 'vault';
+
+/** What a caller asks for; see the API's restore request. */
+export interface RestoreOptions {
+  kind: 'disks' | 'machine';
+  /** Absolute directory on the host. */
+  directory: string;
+  diskFormat?: 'raw' | 'qcow2';
+  /** Targets; all when undefined. */
+  disks?: readonly string[];
+  tier?: Tier;
+  machineName?: string;
+  connectNetwork?: boolean;
+  start?: boolean;
+}
+
+/** Where everything of a restore goes. */
+export interface RestorePlan {
+  disks: RestoredDisk[];
+  /** Restored disks come with the definition of their VM beside them; a new VM needs no such file. */
+  definitionPath: string | undefined;
+}
+
+/** Whether a VM of this restore runs from the frozen layers at once, with nothing copied. */
+export const isInstant = (options: RestoreOptions, tier: Tier) =>
+  options.kind === 'machine' && tier === 'snapshot';
+
+/**
+ * Names the files: `<vm>-<point>-<target>.<format>` and `<vm>-<point>.xml`, or `<new vm>-<target>.<format>`.
+ * @throws InvalidInput for a disk that the point does not have
+ */
+export function planRestore(options: RestoreOptions, tier: Tier, point: StoredPoint): RestorePlan {
+  const stem =
+    options.kind === 'machine'
+      ? fileStem(options.machineName ?? '')
+      : `${fileStem(point.machineName)}-${point.pointId}`;
+  const disks = chooseDisks(point, options.disks).map(({ target, sizeBytes, originalFormat }) => {
+    const wanted = options.diskFormat ?? (originalFormat === 'raw' ? 'raw' : 'qcow2');
+    const format = isInstant(options, tier) ? 'qcow2' : wanted; // a raw image can't stand on another
+    return { target, sizeBytes, format, path: join(options.directory, `${stem}-${target}.${format}`) };
+  });
+  const definitionPath = options.kind === 'disks' ? join(options.directory, `${stem}.xml`) : undefined;
+  return { disks, definitionPath };
+}
+
+function chooseDisks(point: StoredPoint, asked: readonly string[] | undefined): StoredPoint['disks'] {
+  if (asked === undefined) return point.disks;
+  const has = point.disks.map((disk) => disk.target);
+  const unknown = asked.filter((target) => !has.includes(target));
+  if (unknown.length > 0) {
+    throw new HoldfastError(
+      'InvalidInput',
+      `Recovery point ${point.pointId} has no disk ${unknown.join(', ')}; it has ${has.join(', ')}.`,
+    );
+  }
+  return point.disks.filter((disk) => asked.includes(disk.target));
+}
+
+/** A VM's name as part of a file name: nothing that a path or a shell could take for something else. */
+const fileStem = (name: string) => name.replaceAll(/[^\p{L}\p{N}._-]/gu, '_').replace(/^\.+/, '_');
+
+/**
+ * Makes sure that no file of the plan exists, in any form, before hours of copying. A definition that says the same
+ * already may stay: disks of one point can be restored one after the other.
+ * @throws UserErrorTargetPathExists, InvalidInput
+ */
+export async function refuseExistingFiles(plan: RestorePlan, domainXml: string): Promise<void> {
+  for (const { path } of plan.disks) if (await isThere(path)) throw pathExists(path);
+  const { definitionPath } = plan;
+  if (definitionPath !== undefined && (await isThere(definitionPath))) {
+    if (!(await isSameDefinition(definitionPath, domainXml))) throw pathExists(definitionPath);
+  }
+}
+
+export async function isSameDefinition(path: string, domainXml: string): Promise<boolean> {
+  return (await readFile(path, 'utf8').catch(() => undefined)) === domainXml;
+}
+
+export const pathExists = (path: string, cause?: unknown) =>
+  new HoldfastError('UserErrorTargetPathExists', `${path} exists already.`, { cause, target: path });
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw new HoldfastError('InvalidInput', `${path}: ${messageOf(error)}`, { cause: error, target: path });
+  }
+}

@@ -1,0 +1,337 @@
+import { stat } from 'node:fs/promises';
+import { findHost, getDefinition, getItem, getVault, type ItemRow, type PointRow } from '../catalog/index.ts';
+import { HoldfastError, isHoldfastError, messageOf } from '../errors/index.ts';
+import { createDiskTarget, type Host, type MachineDefinition } from '../machines/index.ts';
+import { copyFromSnapshot, copyFromVault } from './disk-copy.ts';
+import type { Operation } from './engine.ts';
+import { type JobContext, ServiceStopping } from './job-context.ts';
+import { makeDirectoryFor, Placing } from './placing.ts';
+import {
+  createMachine,
+  flattenDisks,
+  type RestorePayload,
+  restoreMachine,
+  resumeMachine,
+} from './restore-machine.ts';
+import {
+  isInstant,
+  isSameDefinition,
+  planRestore,
+  type RestoreOptions,
+  type RestorePlan,
+  refuseExistingFiles,
+  type Tier,
+} from './restore-plan.ts';
+import type { StoredPoint } from './stored-point.ts';
+import type { Workshop } from './workshop.ts';
+import { writeWhole } from './write-whole.ts';
+
+export const transferFromVault = 'Transfer data from vault';
+export const copyFromSnapshotTask = 'Copy data from snapshot';
+export const attachSnapshot = 'Attach snapshot';
+
+/**
+ * Checks a restore and starts it. Nothing is touched when it is refused.
+ * @throws UserErrorSnapshotNotAvailable, UserErrorTargetPathExists, InvalidInput, UserErrorTargetVmExists
+ */
+export async function startRestore(
+  workshop: Workshop,
+  item: ItemRow,
+  point: PointRow,
+  options: RestoreOptions,
+): Promise<string> {
+  const stored = JSON.parse(point.frozen_json) as StoredPoint;
+  const tier = await chooseTier(workshop, item, point, stored.machineUuid, options.tier);
+  const plan = planRestore(options, tier, stored);
+  if (options.kind === 'machine') await checkMachineName(workshop, item, options.machineName);
+  const definition = await definitionOf(workshop, point.point_id);
+  await refuseExistingFiles(plan, definition.domainXml);
+  return workshop.engine.start<RestorePayload>('Restore', {
+    vaultId: item.vault_id,
+    itemId: item.item_id,
+    entityName: item.vm_name,
+    userTriggered: true,
+    payload: {
+      options,
+      itemId: item.item_id,
+      point: stored,
+      tier,
+      // The other tier may stand in only where the caller left the choice to us.
+      vaultAsFallback: options.tier === undefined && tier === 'snapshot' && point.in_vault === 1,
+      placed: [],
+      machineUuid: crypto.randomUUID(),
+    },
+    taskIds: [
+      dataTask(options, tier),
+      ...(options.kind === 'machine' ? [createMachine] : []),
+      ...(isInstant(options, tier) && options.start === true ? [flattenDisks] : []),
+    ],
+  });
+}
+
+const dataTask = (options: RestoreOptions, tier: Tier) =>
+  tier === 'vault' ? transferFromVault : isInstant(options, tier) ? attachSnapshot : copyFromSnapshotTask;
+
+async function definitionOf(workshop: Workshop, pointId: string): Promise<MachineDefinition> {
+  return JSON.parse(await getDefinition(workshop.db, pointId)) as MachineDefinition;
+}
+
+/** The tier to restore from. Left to us, it is the snapshot while it can be reached, and the vault otherwise. */
+async function chooseTier(
+  workshop: Workshop,
+  item: ItemRow,
+  point: PointRow,
+  machineUuid: string,
+  asked: Tier | undefined,
+): Promise<Tier> {
+  const inVault = point.in_vault === 1;
+  if (asked === 'vault' && inVault) return 'vault';
+  if (asked === 'vault') {
+    throw new HoldfastError(
+      'RecoveryPointNotInStore',
+      `Recovery point ${point.point_id} has not been transferred to the vault.`,
+      { target: point.point_id, action: 'Restore it from its snapshot: leave out --tier.' },
+    );
+  }
+  try {
+    if (point.in_snapshot === 1) {
+      const host = await workshop.estate.host(item.host_name);
+      if ((await host.listPoints(machineUuid)).includes(point.point_id)) return 'snapshot';
+    }
+  } catch (error) {
+    if (asked === 'snapshot' || !inVault || !isHoldfastError(error)) throw error;
+    workshop.log.warn(
+      { itemId: item.item_id, err: error },
+      'restoring from the vault: the host does not answer',
+    );
+  }
+  if (asked === undefined && inVault) return 'vault';
+  throw new HoldfastError(
+    'UserErrorSnapshotNotAvailable',
+    `Recovery point ${point.point_id} has no snapshot on the host any more.`,
+    { target: point.point_id },
+  );
+}
+
+async function checkMachineName(workshop: Workshop, item: ItemRow, name: string | undefined): Promise<void> {
+  if (name === undefined)
+    throw new HoldfastError('InvalidInput', 'Restoring a VM needs the name of the new VM.');
+  if (!/^[\p{L}\p{N}][\p{L}\p{N}._ +-]{0,62}$/u.test(name)) {
+    throw new HoldfastError(
+      'InvalidInput',
+      `'${name}' is no VM name: it takes 1 to 63 letters, digits, spaces and ._+-, the first a letter or digit.`,
+    );
+  }
+  if ((await findHost(workshop.db, item.host_name)) === undefined) {
+    throw new HoldfastError('ResourceNotFound', `Host '${item.host_name}' is no longer known.`, {
+      target: item.host_name,
+      action: 'Add the host again with "holdfast host add".',
+    });
+  }
+  const host = await workshop.estate.host(item.host_name);
+  if ((await host.listMachines()).some((machine) => machine.name === name)) {
+    throw new HoldfastError(
+      'UserErrorTargetVmExists',
+      `Host '${item.host_name}' already has a VM named '${name}'.`,
+      { target: name },
+    );
+  }
+}
+
+export function restoreOperation(workshop: Workshop): Operation<RestorePayload> {
+  return {
+    async run(context) {
+      const placing = placingOf(context);
+      let prepared: Prepared;
+      try {
+        prepared = await prepare(workshop, context, placing);
+      } catch (error) {
+        if (!(context.signal.reason instanceof ServiceStopping)) await placing.removeAll();
+        throw error;
+      }
+      if (context.payload.options.kind === 'disks') return 'Completed';
+      return restoreMachine(workshop, context, placing, prepared.plan, prepared.definition);
+    },
+    async resume(context) {
+      const placing = placingOf(context);
+      if (context.payload.defining === true) return resumeMachine(workshop, context, placing);
+      await placing.removeAll();
+      throw new HoldfastError(
+        'JobInterrupted',
+        `The service stopped during the restore of '${context.payload.point.machineName}'.`,
+        { target: context.payload.point.machineName },
+      );
+    },
+    cancelRefusal(context) {
+      return context.payload.defining === true
+        ? 'The virtual machine is being created; a restore can be cancelled only until then.'
+        : undefined;
+    },
+  };
+}
+
+const placingOf = (context: JobContext<RestorePayload>) =>
+  new Placing(context.payload.options.directory, context.jobId, context.payload, (notes) =>
+    context.savePayload(notes),
+  );
+
+interface Prepared {
+  plan: RestorePlan;
+  definition: MachineDefinition;
+}
+
+/** Brings all files of the restore into place. */
+async function prepare(
+  workshop: Workshop,
+  context: JobContext<RestorePayload>,
+  placing: Placing,
+): Promise<Prepared> {
+  const { options, point, itemId } = context.payload;
+  const [item, definition] = await Promise.all([
+    getItem(workshop.db, itemId),
+    definitionOf(workshop, point.pointId),
+  ]);
+  await context.setProperties({
+    'Job Type': options.kind === 'disks' ? 'Recover disks' : 'Recover to a new virtual machine',
+    // Azure's name of this property ends in a blank.
+    'Recovery point time ': point.takenAt,
+    'Target Directory': options.directory,
+    ...(options.machineName === undefined ? {} : { 'Target VM Name': options.machineName }),
+  });
+  await makeDirectoryFor(options.directory, await imageOwner(workshop, item));
+  const plan = await bringDisks(workshop, context, placing, item);
+  if (
+    plan.definitionPath !== undefined &&
+    !(await isSameDefinition(plan.definitionPath, definition.domainXml))
+  ) {
+    await writeWhole(placing.partialPath(plan.definitionPath), definition.domainXml);
+    await placing.publish(plan.definitionPath);
+  }
+  await context.setProperties({ 'Restored disk(s)': plan.disks.map((disk) => disk.path).join(';') });
+  return { plan, definition };
+}
+
+/**
+ * Who owns the source VM's images: a QEMU that runs as that user must be able to open what is restored. Undefined when
+ * the VM or its host is not there; files then belong to whoever the directory belongs to.
+ */
+async function imageOwner(
+  workshop: Workshop,
+  item: ItemRow,
+): Promise<{ uid: number; gid: number } | undefined> {
+  try {
+    const host = await workshop.estate.host(item.host_name);
+    const machine = await host.getMachine(item.vm_uuid);
+    const image = machine.disks.find((disk) => disk.type === 'file' && disk.path !== undefined)?.path;
+    return image === undefined ? undefined : await stat(image);
+  } catch (error) {
+    workshop.log.warn({ itemId: item.item_id, err: error }, 'the owner of the source images is not known');
+    return undefined;
+  }
+}
+
+/** Puts the disks in place, from the vault if the snapshot fails and the choice was ours. */
+async function bringDisks(
+  workshop: Workshop,
+  context: JobContext<RestorePayload>,
+  placing: Placing,
+  item: ItemRow,
+): Promise<RestorePlan> {
+  const { options, point, tier, vaultAsFallback } = context.payload;
+  const plan = planRestore(options, tier, point);
+  if (tier === 'vault') {
+    await bringFromVault(workshop, context, placing, item, plan);
+    return plan;
+  }
+  const task = dataTask(options, tier);
+  try {
+    await bringFromSnapshot(workshop, context, placing, item, plan);
+    return plan;
+  } catch (error) {
+    const isSnapshotAtFault = isHoldfastError(error) && !targetErrors.has(error.code);
+    if (!vaultAsFallback || context.signal.aborted || !isSnapshotAtFault) throw error;
+    workshop.log.warn({ jobId: context.jobId, err: error }, 'restoring from the vault: the snapshot failed');
+    await placing.removeAll();
+    await context.savePayload({ tier: 'vault', placed: [] });
+    await context.replaceTask(task, transferFromVault, `The snapshot could not be used: ${messageOf(error)}`);
+    const fromVault = planRestore(options, 'vault', point);
+    await bringFromVault(workshop, context, placing, item, fromVault);
+    return fromVault;
+  }
+}
+
+/** Failures of the place that is restored to; another source would not help. */
+const targetErrors: ReadonlySet<string> = new Set([
+  'UserErrorTargetPathExists',
+  'UserErrorHostStorageFull',
+  'DiskImageExists',
+  'InvalidInput',
+]);
+
+async function bringFromSnapshot(
+  workshop: Workshop,
+  context: JobContext<RestorePayload>,
+  placing: Placing,
+  item: ItemRow,
+  plan: RestorePlan,
+): Promise<void> {
+  const { options, point } = context.payload;
+  const host = await workshop.estate.host(item.host_name);
+  // The VM that was frozen: the item may have been bound to another since.
+  const { machineUuid } = point;
+  await context.runTask(dataTask(options, 'snapshot'), async (task) => {
+    if (isInstant(options, 'snapshot')) {
+      for (const { target, path } of plan.disks) {
+        const request = { machineUuid, pointId: point.pointId, target, path: placing.partialPath(path) };
+        await host.createInstantDisk(request, context.signal);
+        await placing.publish(path);
+      }
+      return;
+    }
+    using _place = await workshop.restores.enter(context.signal);
+    await copyFromSnapshot({
+      ...copyRequest(workshop, context, placing, plan, host),
+      task,
+      machineUuid,
+      pointId: point.pointId,
+      host,
+    });
+    for (const { path } of plan.disks) await placing.publish(path);
+  });
+}
+
+async function bringFromVault(
+  workshop: Workshop,
+  context: JobContext<RestorePayload>,
+  placing: Placing,
+  item: ItemRow,
+  plan: RestorePlan,
+): Promise<void> {
+  const { point } = context.payload;
+  await context.runTask(transferFromVault, async (task) => {
+    using _place = await workshop.restores.enter(context.signal);
+    const store = await workshop.estate.store(await getVault(workshop.db, item.vault_id));
+    await copyFromVault({
+      ...copyRequest(workshop, context, placing, plan, undefined),
+      task,
+      store,
+      itemId: item.item_id,
+      pointId: point.pointId,
+    });
+    for (const { path } of plan.disks) await placing.publish(path);
+  });
+}
+
+const copyRequest = (
+  workshop: Workshop,
+  context: JobContext<RestorePayload>,
+  placing: Placing,
+  plan: RestorePlan,
+  host: Host | undefined,
+) => ({
+  plan: plan.disks.map((disk) => ({ ...disk, partial: placing.partialPath(disk.path) })),
+  // Files need no hypervisor: a restore from the vault works while it is down.
+  createDisk: host === undefined ? createDiskTarget : host.createDisk.bind(host),
+  nowMs: () => workshop.clock.monotonicMs(),
+  signal: context.signal,
+});

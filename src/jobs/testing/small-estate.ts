@@ -1,0 +1,161 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  getItem,
+  type ItemRow,
+  insertItem,
+  insertVault,
+  openCatalog,
+  saveHost,
+  type VaultRow,
+} from '../../catalog/index.ts';
+import { createMemoryHost, type MemoryHost } from '../../machines/index.ts';
+import { defaultPolicy } from '../../protection/index.ts';
+import { createStore, memoryBackend, openStore, type Store } from '../../store/index.ts';
+import { BackgroundWork } from '../background-work.ts';
+import { backupOperation } from '../backup.ts';
+import { configureOperation, disableOperation } from '../configure.ts';
+import { JobEngine } from '../engine.ts';
+import { Estate } from '../estate.ts';
+import { createLimits } from '../limits.ts';
+import { maintenanceIdle } from '../maintenance.ts';
+import { restoreOperation } from '../restore.ts';
+import type { Workshop } from '../workshop.ts';
+
+/** A service's insides over a machine of byte arrays and a store in memory; the catalog is a real file. */
+export interface SmallEstate extends AsyncDisposable {
+  directory: string;
+  host: MemoryHost;
+  vmUuid: string;
+  vault: VaultRow;
+  itemId: string;
+  /** The running service; replaced by `restart`. */
+  workshop: Workshop;
+  /** What the clock says; tests move it. */
+  now: Temporal.Instant;
+  item(): Promise<ItemRow>;
+  store(): Promise<Store>;
+  /** Ends the service as SIGTERM does, and starts it anew. */
+  restart(): Promise<void>;
+  /** Waits for a job and for the maintenance after it. */
+  settled(jobId: string): Promise<void>;
+}
+
+const diskBytes = 1024 * 1024;
+
+export async function createSmallEstate(): Promise<SmallEstate> {
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-jobs-'));
+  const host = createMemoryHost({ now: () => estate.now });
+  const vmUuid = host.addMachine('web', { vda: diskBytes, vdb: diskBytes / 2 });
+  const backend = memoryBackend();
+  const created = '2026-01-01T12:00:00.000Z';
+
+  const estate: SmallEstate = {
+    directory,
+    host,
+    vmUuid,
+    vault: {
+      vault_id: 'v1',
+      resource_group: 'default',
+      name: 'Main',
+      location: 'local',
+      tags_json: '{}',
+      store_path: '/none',
+      store_id: '',
+      created_at: created,
+    },
+    itemId: 'i1',
+    now: Temporal.Now.instant(),
+    workshop: undefined as unknown as Workshop,
+    item: () => getItem(estate.workshop.db, 'i1'),
+    store: () => estate.workshop.estate.store(estate.vault),
+    async restart() {
+      await stop();
+      await start();
+    },
+    async settled(jobId) {
+      await estate.workshop.engine.wait(jobId);
+      await maintenanceIdle(estate.workshop);
+    },
+    async [Symbol.asyncDispose]() {
+      await stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+
+  const clock = {
+    now: () => estate.now,
+    monotonicMs: () => performance.now(),
+    sleep: async (_ms: number, signal?: AbortSignal) => signal?.throwIfAborted(),
+  };
+  const log = { info() {}, warn() {}, error() {} };
+  let stop = async () => {};
+
+  async function start(): Promise<void> {
+    const catalog = await openCatalog(join(directory, 'catalog.db'));
+    const life = new AbortController();
+    const engine = new JobEngine(catalog.db, clock, log);
+    const workshop: Workshop = {
+      db: catalog.db,
+      engine,
+      estate: new Estate(
+        catalog.db,
+        { openHost: async () => host, openStore: () => openStore(backend, { clock }) },
+        log,
+      ),
+      ...createLimits(),
+      background: new BackgroundWork(),
+      clock,
+      log,
+      signal: life.signal,
+      snapshotRetryDelayMs: 1,
+    };
+    engine.register('Backup', backupOperation(workshop));
+    engine.register('Restore', restoreOperation(workshop));
+    engine.register('ConfigureBackup', configureOperation(workshop));
+    engine.register('DisableBackup', disableOperation(workshop));
+    estate.workshop = workshop;
+    stop = async () => {
+      life.abort();
+      await engine.stop();
+      await maintenanceIdle(workshop);
+      await workshop.estate[Symbol.asyncDispose]();
+      await catalog[Symbol.asyncDispose]();
+    };
+    await engine.resumeOpenJobs();
+  }
+
+  {
+    await using store = await createStore(backend, { clock });
+    estate.vault.store_id = store.storeId;
+  }
+  await start();
+  const { db } = estate.workshop;
+  await saveHost(db, {
+    resource_group: 'default',
+    name: 'memory',
+    location: 'local',
+    uri: 'memory:',
+    overlay_directory: null,
+    created_at: created,
+  });
+  await insertVault(db, estate.vault, [defaultPolicy]);
+  await insertItem(db, {
+    item_id: 'i1',
+    vault_id: 'v1',
+    vm_uuid: vmUuid,
+    vm_name: 'web',
+    host_resource_group: 'default',
+    host_name: 'memory',
+    policy_name: 'DefaultPolicy',
+    state: 'IRPending',
+    excluded_disks_json: '[]',
+    created_at: created,
+    last_backup_status: '',
+    last_backup_at: null,
+    last_error_json: null,
+    schedule_handled_until: estate.now.toString({ fractionalSecondDigits: 3 }),
+  });
+  return estate;
+}
