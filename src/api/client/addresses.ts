@@ -1,0 +1,52 @@
+/** The api-version every request names. */
+export const apiVersion = '2026-07-01';
+
+export interface VaultAddress {
+  resourceGroup: string;
+  vault: string;
+}
+
+/** A VM under protection in a vault. The VM's resource group is that of its host. */
+export interface ItemAddress extends VaultAddress {
+  vm: string;
+  vmResourceGroup: string;
+}
+
+/** A path of the API; every value becomes one percent-encoded segment, whatever it contains. */
+function path(parts: TemplateStringsArray, ...values: string[]): string {
+  return parts.reduce((text, part, i) => text + encodeURIComponent(values[i - 1] ?? '') + part);
+}
+
+export const paths = {
+  service: '/holdfast/service',
+  subscriptions: '/subscriptions',
+  hosts: (sub: string) => path`/subscriptions/${sub}/providers/Holdfast.Fleet/hosts`,
+  host: (sub: string, group: string, name: string) =>
+    path`/subscriptions/${sub}/resourceGroups/${group}/providers/Holdfast.Fleet/hosts/${name}`,
+  virtualMachines: (sub: string) => path`/subscriptions/${sub}/providers/Holdfast.Fleet/virtualMachines`,
+  virtualMachine: (sub: string, group: string, name: string) =>
+    path`/subscriptions/${sub}/resourceGroups/${group}/providers/Holdfast.Fleet/virtualMachines/${name}`,
+  vaults: (sub: string) => path`/subscriptions/${sub}/providers/Microsoft.RecoveryServices/vaults`,
+  vault: (sub: string, at: VaultAddress) =>
+    path`/subscriptions/${sub}/resourceGroups/${at.resourceGroup}/providers/Microsoft.RecoveryServices/vaults/${at.vault}`,
+  item: (sub: string, at: ItemAddress) => {
+    const name = `iaasvmcontainerv2;${at.vmResourceGroup};${at.vm}`;
+    const inVault = path`/backupFabrics/Azure/protectionContainers/${`iaasvmcontainer;${name}`}/protectedItems/${`vm;${name}`}`;
+    return paths.vault(sub, at) + inVault;
+  },
+  policies: (sub: string, at: VaultAddress) => `${paths.vault(sub, at)}/backupPolicies`,
+  policy: (sub: string, at: VaultAddress, name: string) => paths.policies(sub, at) + path`/${name}`,
+  items: (sub: string, at: VaultAddress) => `${paths.vault(sub, at)}/backupProtectedItems`,
+  recoveryPoints: (sub: string, at: ItemAddress) => `${paths.item(sub, at)}/recoveryPoints`,
+  recoveryPoint: (sub: string, at: ItemAddress, name: string) =>
+    paths.recoveryPoints(sub, at) + path`/${name}`,
+  jobs: (sub: string, at: VaultAddress) => `${paths.vault(sub, at)}/backupJobs`,
+  job: (sub: string, at: VaultAddress, name: string) => paths.jobs(sub, at) + path`/${name}`,
+};
+
+/** The value after `segment` in a resource id (`resourceGroups`, `vaults`, …), whatever its case; undefined if absent. */
+export function segmentOf(resourceId: string, segment: string): string | undefined {
+  const parts = resourceId.split('/');
+  const at = parts.findIndex((part) => part.toLowerCase() === segment.toLowerCase());
+  return at < 0 ? undefined : parts[at + 1];
+}

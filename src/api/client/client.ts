@@ -1,0 +1,205 @@
+import { z } from 'zod';
+import { HoldfastError } from '../../errors/index.ts';
+import { apiVersion, type ItemAddress, paths, type VaultAddress } from './addresses.ts';
+import { operationErrorOf } from './api-error.ts';
+import { type JobFilter, jobFilter } from './job-filter.ts';
+import { type Accepted, acceptedOf, pathOf, pause, retryAfterOf } from './operations.ts';
+import * as shapes from './shapes.ts';
+import {
+  type Answer,
+  createTransport,
+  type Method,
+  notUnderstood,
+  type TransportOptions,
+} from './transport.ts';
+
+export interface ClientOptions extends TransportOptions {
+  /** Subscription of all paths. Default: the service's own, asked once. */
+  subscriptionId?: string | undefined;
+}
+
+/** A list that needs more pages than this does not end. */
+const maxPages = 10_000;
+
+/** An operation only ends by starting, or finishing the setting up of, its job: it does not take longer. */
+const maxOperationMs = 60 * 60 * 1000;
+
+/**
+ * The API as functions. Every answer is checked against its shape and handed on as it came, fields unknown to this
+ * version included. Refusals throw `ApiError`, failures on the way `HoldfastError`.
+ */
+export function createClient(options: ClientOptions) {
+  const send = createTransport(options);
+  let subscription: Promise<string> | undefined;
+
+  const call = (method: Method, path: string, body?: unknown, query: Record<string, string> = {}) =>
+    send(method, `${path}?${new URLSearchParams({ 'api-version': apiVersion, ...query })}`, body);
+
+  const read = <T extends z.ZodType>(shape: T, answer: Answer): z.output<T> => {
+    const checked = shape.safeParse(answer.body);
+    if (checked.success) return answer.body as z.output<T>;
+    throw notUnderstood(
+      options.endpoint,
+      z.prettifyError(checked.error).replaceAll('\n', ' '),
+      checked.error,
+    );
+  };
+
+  const get = async <T extends z.ZodType>(shape: T, path: string) => read(shape, await call('GET', path));
+
+  async function* pages<T extends z.ZodType>(item: T, path: string, query: Record<string, string> = {}) {
+    const shape = shapes.listOf(item);
+    let page = read(shape, await call('GET', path, undefined, query));
+    yield* page.value as z.output<T>[];
+    for (let n = 1; page.nextLink !== undefined; n++) {
+      if (n >= maxPages || !URL.canParse(page.nextLink))
+        throw notUnderstood(options.endpoint, 'a list does not end');
+      page = read(shape, await send('GET', pathOf(page.nextLink)));
+      yield* page.value as z.output<T>[];
+    }
+  }
+  const list = <T extends z.ZodType>(item: T, path: string, query?: Record<string, string>) =>
+    Array.fromAsync(pages(item, path, query));
+
+  const accept = async (method: Method, path: string, body?: unknown): Promise<Accepted> => {
+    const accepted = acceptedOf(await call(method, path, body));
+    if (accepted === undefined) throw notUnderstood(options.endpoint, 'no operation came back to follow');
+    return accepted;
+  };
+
+  const service = () => get(shapes.service, paths.service);
+  const subscriptionId = async () => {
+    if (options.subscriptionId !== undefined) return options.subscriptionId;
+    subscription ??= service().then((answer) => answer.subscriptionId);
+    // A failure is not remembered: the service may be there on the next call.
+    subscription.catch(() => {
+      subscription = undefined;
+    });
+    return subscription;
+  };
+
+  /** Asks until `done` says so or the operation has ended. @throws {ApiError} if it ended badly */
+  const follow = async (accepted: Accepted, done: (status: shapes.OperationStatus) => boolean) => {
+    let waited = 0;
+    for (;;) {
+      const answer = await send('GET', accepted.statusPath);
+      const status = read(shapes.operationStatus, answer);
+      if (done(status)) return status;
+      if (status.status === 'Failed' || status.status === 'Canceled')
+        throw operationErrorOf(
+          status.error ?? {
+            code: `Operation${status.status}`,
+            message: `Operation ${status.name} did not succeed.`,
+          },
+        );
+      if (status.status === 'Succeeded') return status;
+      // A floor, so that `Retry-After: 0` is no busy loop.
+      const ms = Math.max(retryAfterOf(answer.headers) ?? accepted.retryAfterMs, 50);
+      waited += ms;
+      if (waited > maxOperationMs)
+        throw new HoldfastError('WaitTimedOut', `Operation ${status.name} did not end within an hour.`);
+      await pause(ms, options.signal);
+    }
+  };
+
+  return {
+    service,
+    subscriptionId,
+    subscriptions: () => list(shapes.subscription, paths.subscriptions),
+
+    hosts: {
+      list: async () => list(shapes.host, paths.hosts(await subscriptionId())),
+      get: async (group: string, name: string) =>
+        get(shapes.host, paths.host(await subscriptionId(), group, name)),
+      put: async (group: string, name: string, body: shapes.HostRequest) =>
+        read(shapes.host, await call('PUT', paths.host(await subscriptionId(), group, name), body)),
+      delete: async (group: string, name: string): Promise<void> => {
+        await call('DELETE', paths.host(await subscriptionId(), group, name));
+      },
+    },
+
+    virtualMachines: {
+      list: async () => list(shapes.virtualMachine, paths.virtualMachines(await subscriptionId())),
+      /** With the obstacles to its protection. */
+      get: async (group: string, name: string) =>
+        get(shapes.virtualMachine, paths.virtualMachine(await subscriptionId(), group, name)),
+    },
+
+    vaults: {
+      list: async () => list(shapes.vault, paths.vaults(await subscriptionId())),
+      get: async (at: VaultAddress) => get(shapes.vault, paths.vault(await subscriptionId(), at)),
+      put: async (at: VaultAddress, body: shapes.VaultRequest) =>
+        read(shapes.vault, await call('PUT', paths.vault(await subscriptionId(), at), body)),
+      delete: async (at: VaultAddress): Promise<void> => {
+        await call('DELETE', paths.vault(await subscriptionId(), at));
+      },
+    },
+
+    policies: {
+      list: async (at: VaultAddress) => list(shapes.policy, paths.policies(await subscriptionId(), at)),
+      get: async (at: VaultAddress, name: string) =>
+        get(shapes.policy, paths.policy(await subscriptionId(), at, name)),
+      /** Resource id of a policy, as an item's `policyId` wants it. */
+      id: async (at: VaultAddress, name: string) => paths.policy(await subscriptionId(), at, name),
+    },
+
+    items: {
+      list: async (at: VaultAddress) => list(shapes.protectedItem, paths.items(await subscriptionId(), at)),
+      get: async (at: ItemAddress) => get(shapes.protectedItem, paths.item(await subscriptionId(), at)),
+      /** Protects, changes or stops; the operation names a ConfigureBackup or DisableBackup job. */
+      put: async (at: ItemAddress, body: shapes.ProtectedItemRequest) =>
+        accept('PUT', paths.item(await subscriptionId(), at), body),
+      /** Starts a Backup job. */
+      backup: async (at: ItemAddress, body: shapes.BackupRequest) =>
+        accept('POST', `${paths.item(await subscriptionId(), at)}/backup`, body),
+    },
+
+    recoveryPoints: {
+      list: async (at: ItemAddress) =>
+        list(shapes.recoveryPoint, paths.recoveryPoints(await subscriptionId(), at)),
+      get: async (at: ItemAddress, name: string) =>
+        get(shapes.recoveryPoint, paths.recoveryPoint(await subscriptionId(), at, name)),
+      /** Starts a Restore job. */
+      restore: async (at: ItemAddress, name: string, body: shapes.RestoreRequest) =>
+        accept('POST', `${paths.recoveryPoint(await subscriptionId(), at, name)}/restore`, body),
+    },
+
+    jobs: {
+      /** Newest first, as the service orders them; no more than `limit`. */
+      list: async (at: VaultAddress, filter: JobFilter = {}, limit = Number.POSITIVE_INFINITY) => {
+        const text = jobFilter(filter);
+        const query: Record<string, string> = text === '' ? {} : { $filter: text };
+        const found: shapes.Job[] = [];
+        if (limit <= 0) return found;
+        for await (const job of pages(shapes.job, paths.jobs(await subscriptionId(), at), query)) {
+          found.push(job);
+          if (found.length >= limit) break;
+        }
+        return found;
+      },
+      /** With its tasks and their figures. */
+      get: async (at: VaultAddress, name: string) =>
+        get(shapes.job, paths.job(await subscriptionId(), at, name)),
+      /** Asks the job to end; what it had not finished is undone. */
+      cancel: async (at: VaultAddress, name: string): Promise<void> => {
+        await call('POST', `${paths.job(await subscriptionId(), at, name)}/cancel`);
+      },
+    },
+
+    operations: {
+      /** The end of an operation. @throws {ApiError} if it failed or was cancelled */
+      wait: (accepted: Accepted) => follow(accepted, () => false),
+      /**
+       * The job that an operation started, as soon as it is known; how it went is the job's to tell.
+       * @throws {ApiError} if the operation failed before there was one
+       */
+      jobOf: async (accepted: Accepted): Promise<string> => {
+        const status = await follow(accepted, (now) => now.properties !== undefined);
+        if (status.properties !== undefined) return status.properties.jobId;
+        throw notUnderstood(options.endpoint, 'the operation names no job');
+      },
+    },
+  };
+}
+
+export type HoldfastClient = ReturnType<typeof createClient>;

@@ -1,0 +1,174 @@
+import { findJob, type JobRow, type JobTaskRow, listJobs, type VaultRow } from '../../catalog/index.ts';
+import { HoldfastError } from '../../errors/index.ts';
+import type { JobError, TaskProgress } from '../../jobs/index.ts';
+import { type Job, type JobTask, job as jobShape, jobStatus } from '../client/index.ts';
+import { backupManagementTypes, filterWord, parseFilter, parseMoment } from '../filter.ts';
+import {
+  type ApiScope,
+  baseUrl,
+  param,
+  query,
+  type RegisterRoutes,
+  urlOf,
+  vaultOf,
+  vaultPath,
+} from '../scope.ts';
+
+const pageSize = 200;
+
+const operations = jobShape.shape.properties.shape.operation.options;
+
+/** ISO 8601 span between two times. */
+function span(from: string, until: string): string {
+  return Temporal.Instant.from(from)
+    .until(Temporal.Instant.from(until), { largestUnit: 'hours' })
+    .round({ largestUnit: 'hours', smallestUnit: 'milliseconds' })
+    .toString();
+}
+
+function presentTask(task: JobTaskRow, now: string): JobTask {
+  const progress = task.progress_json === null ? undefined : (JSON.parse(task.progress_json) as TaskProgress);
+  const percentage =
+    progress?.totalBytes === undefined
+      ? undefined
+      : progress.totalBytes === 0
+        ? 100
+        : Math.min(100, (progress.processedBytes * 100) / progress.totalBytes);
+  return {
+    taskId: task.task_id,
+    status: task.status,
+    ...(task.started_at === null
+      ? {}
+      : { startTime: task.started_at, duration: span(task.started_at, task.ended_at ?? now) }),
+    ...(task.ended_at === null ? {} : { endTime: task.ended_at }),
+    ...(percentage === undefined ? {} : { progressPercentage: Math.floor(percentage * 10) / 10 }),
+    holdfast: {
+      ...(task.message === null ? {} : { message: task.message }),
+      ...(progress === undefined ? {} : { progress }),
+    },
+  };
+}
+
+function present(scope: ApiScope, vault: VaultRow, job: JobRow, tasks: JobTaskRow[] | undefined): Job {
+  const now = scope.workshop.clock.now().toString();
+  const error = job.error_json === null ? undefined : (JSON.parse(job.error_json) as JobError);
+  const shown = tasks?.map((task) => presentTask(task, now));
+  // Progress is the share of data transferred; Azure counts nothing else.
+  const moving = shown?.findLast((task) => task.progressPercentage !== undefined);
+  const remaining = moving?.status === 'InProgress' ? moving.holdfast?.progress?.remainingSeconds : undefined;
+  return {
+    id: scope.ids.job(vault, job.job_id),
+    name: job.job_id,
+    type: 'Microsoft.RecoveryServices/vaults/backupJobs',
+    properties: {
+      jobType: 'AzureIaaSVMJob',
+      backupManagementType: 'AzureIaasVM',
+      operation: job.operation,
+      status: job.status,
+      entityFriendlyName: job.entity_name,
+      startTime: job.started_at,
+      ...(job.ended_at === null ? {} : { endTime: job.ended_at }),
+      duration: span(job.started_at, job.ended_at ?? now),
+      activityId: job.job_id,
+      isUserTriggered: job.user_triggered === 1,
+      ...(job.status === 'InProgress' && scope.workshop.engine.cancelRefusal(job.job_id) === undefined
+        ? { actionsInfo: ['Cancellable' as const] }
+        : {}),
+      ...(error === undefined
+        ? {}
+        : {
+            errorDetails: [
+              {
+                errorCode: 0,
+                errorTitle: error.code,
+                errorString: error.message,
+                recommendations: [error.action],
+              },
+            ],
+          }),
+      ...(shown === undefined
+        ? {}
+        : {
+            extendedInfo: {
+              tasksList: shown,
+              propertyBag: JSON.parse(job.property_bag_json) as Record<string, string>,
+              ...(moving?.progressPercentage === undefined
+                ? {}
+                : { progressPercentage: moving.progressPercentage }),
+              ...(remaining === undefined ? {} : { estimatedRemainingDuration: `PT${remaining}S` }),
+              ...(error === undefined ? {} : { dynamicErrorMessage: error.message }),
+            },
+          }),
+    },
+  };
+}
+
+export const registerJobs: RegisterRoutes = (app, scope) => {
+  const { db, engine } = scope.workshop;
+
+  const jobOf = async (vault: VaultRow, jobId: string) => {
+    const found = await findJob(db, jobId.toLowerCase());
+    if (found === undefined || found.job.vault_id !== vault.vault_id)
+      throw new HoldfastError('ResourceNotFound', `Vault '${vault.name}' has no job ${jobId}.`, {
+        target: jobId,
+      });
+    return found;
+  };
+
+  app.get(`${vaultPath}/backupJobs`, async (request) => {
+    const vault = await vaultOf(db, request);
+    const filter = parseFilter(query(request, '$filter'), [
+      'status',
+      'operation',
+      'backupManagementType',
+      'startTime',
+      'endTime',
+    ]);
+    const offset = Number(query(request, '$skipToken') ?? '0');
+    if (!Number.isSafeInteger(offset) || offset < 0)
+      throw new HoldfastError('InvalidInput', '$skipToken is not one of ours.');
+    const status = filterWord(filter, 'status', jobStatus.options);
+    const operation = filterWord(filter, 'operation', operations);
+    const managed = filterWord(filter, 'backupManagementType', backupManagementTypes);
+    const from = filter.get('starttime');
+    const until = filter.get('endtime');
+    // Every job here is one of a VM.
+    if (managed !== undefined && managed !== 'AzureIaasVM') return { value: [] };
+    const rows = await listJobs(
+      db,
+      vault.vault_id,
+      {
+        ...(status === undefined ? {} : { status }),
+        ...(operation === undefined ? {} : { operation }),
+        ...(from === undefined ? {} : { startedFrom: parseMoment(from) }),
+        ...(until === undefined ? {} : { startedUntil: parseMoment(until) }),
+      },
+      { limit: pageSize + 1, offset },
+    );
+    const next = new URL(request.url, baseUrl(request));
+    for (const key of [...next.searchParams.keys()])
+      if (key.toLowerCase() === '$skiptoken') next.searchParams.delete(key);
+    next.searchParams.set('$skipToken', String(offset + pageSize));
+    return {
+      value: rows.slice(0, pageSize).map((job) => present(scope, vault, job, undefined)),
+      ...(rows.length > pageSize ? { nextLink: next.href } : {}),
+    };
+  });
+
+  app.get(`${vaultPath}/backupJobs/:job`, async (request) => {
+    const vault = await vaultOf(db, request);
+    const { job, tasks } = await jobOf(vault, param(request, 'job'));
+    return present(scope, vault, job, tasks);
+  });
+
+  app.post(`${vaultPath}/backupJobs/:job/cancel`, async (request, reply) => {
+    const vault = await vaultOf(db, request);
+    const { job } = await jobOf(vault, param(request, 'job'));
+    await engine.cancel(job.job_id);
+    return reply
+      .code(202)
+      .header('location', urlOf(request, scope.ids.job(vault, job.job_id)))
+      .header('retry-after', '1')
+      .send();
+  });
+};

@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto';
+import {
+  findPoint,
+  type ItemRow,
+  insertOperation,
+  listPoints,
+  type PointRow,
+  type VaultRow,
+} from '../../catalog/index.ts';
+import { HoldfastError } from '../../errors/index.ts';
+import { type DiskTransfer, type FrozenPoint, startRestore } from '../../jobs/index.ts';
+import { type RecoveryPoint, type RestoreRequest, restoreRequest } from '../client/index.ts';
+import { parseFilter, parseMoment } from '../filter.ts';
+import { machineOfResourceId, nameOfResourceId } from '../resource-ids.ts';
+import {
+  type ApiScope,
+  accepted,
+  itemOf,
+  itemPath,
+  param,
+  parseBody,
+  query,
+  type RegisterRoutes,
+  vaultOf,
+} from '../scope.ts';
+
+const azureConsistency = {
+  application: 'AppConsistent',
+  'file-system': 'FileSystemConsistent',
+  crash: 'CrashConsistent',
+} as const;
+
+/** Azure's clients write a region as `westeurope` or as `West Europe`. */
+const regionName = (text: string) => text.replaceAll(' ', '').toLowerCase();
+
+function present(scope: ApiScope, vault: VaultRow, item: ItemRow, point: PointRow): RecoveryPoint {
+  const frozen = JSON.parse(point.frozen_json) as FrozenPoint;
+  const transfers = point.transfer_json === null ? [] : (JSON.parse(point.transfer_json) as DiskTransfer[]);
+  return {
+    id: scope.ids.point(vault, item, point.point_id),
+    name: point.point_id,
+    type: 'Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems/recoveryPoints',
+    properties: {
+      objectType: 'IaasVMRecoveryPoint',
+      recoveryPointType: azureConsistency[frozen.consistency],
+      recoveryPointTime: point.taken_at,
+      recoveryPointAdditionalInfo: frozen.consistencyReason ?? '',
+      recoveryPointTierDetails: [
+        ...(point.in_snapshot === 1 ? [{ type: 'InstantRP' as const, status: 'Valid' as const }] : []),
+        ...(point.in_vault === 1 ? [{ type: 'HardenedRP' as const, status: 'Valid' as const }] : []),
+      ],
+      isManagedVirtualMachine: true,
+      recoveryPointDiskConfiguration: {
+        numberOfDisksAttachedToVm: frozen.disks.length + frozen.excludedDisks.length,
+        numberOfDisksIncludedInBackup: frozen.disks.length,
+        // Azure counts the operating system's disk as -1; here it is the first.
+        includedDiskList: frozen.disks.map((disk, index) => ({ lun: index - 1, name: disk.target })),
+        excludedDiskList: frozen.excludedDisks.map((name, index) => ({
+          lun: frozen.disks.length + index - 1,
+          name,
+        })),
+      },
+      recoveryPointProperties: {
+        expiryTime: point.expires_at,
+        ...(point.rule_name === null ? {} : { ruleName: point.rule_name }),
+      },
+      holdfast: {
+        jobId: point.job_id,
+        frozenMs: frozen.frozenMs,
+        powerState: frozen.powerState,
+        disks: frozen.disks.map((disk) => {
+          const transfer = transfers.find((candidate) => candidate.target === disk.target);
+          return {
+            target: disk.target,
+            sizeBytes: disk.sizeBytes,
+            format: disk.originalFormat,
+            ...(transfer === undefined
+              ? {}
+              : {
+                  readBytes: transfer.readBytes,
+                  newBytes: transfer.newBytes,
+                  storedBytes: transfer.storedBytes,
+                  basis: transfer.basis,
+                }),
+          };
+        }),
+      },
+    },
+  };
+}
+
+export const registerRecoveryPoints: RegisterRoutes = (app, scope) => {
+  const { workshop, ids } = scope;
+  const { db } = workshop;
+
+  const pointOf = async (item: ItemRow, name: string): Promise<PointRow> => {
+    const point = await findPoint(db, item.item_id, name);
+    if (point === undefined || (point.in_snapshot !== 1 && point.in_vault !== 1)) {
+      throw new HoldfastError('ResourceNotFound', `'${item.vm_name}' has no recovery point ${name}.`, {
+        target: name,
+        action: 'List the recovery points with "holdfast recovery-point list".',
+      });
+    }
+    return point;
+  };
+
+  /** What the body repeats of the path must say the same, or one of the two is a mistake. */
+  function refuseContradiction(
+    vault: VaultRow,
+    item: ItemRow,
+    point: PointRow,
+    { recoveryPointId, sourceResourceId, region }: RestoreRequest['properties'],
+  ): void {
+    const source = sourceResourceId === undefined ? undefined : machineOfResourceId(sourceResourceId);
+    const wrong =
+      recoveryPointId !== undefined &&
+      nameOfResourceId(recoveryPointId).toLowerCase() !== point.point_id.toLowerCase()
+        ? ([
+            'recoveryPointId',
+            recoveryPointId,
+            `the request is for recovery point ${point.point_id}`,
+          ] as const)
+        : sourceResourceId !== undefined &&
+            (source?.machine.toLowerCase() !== item.vm_name.toLowerCase() ||
+              source.resourceGroup.toLowerCase() !== item.host_resource_group.toLowerCase())
+          ? (['sourceResourceId', sourceResourceId, `the point is one of VM '${item.vm_name}'`] as const)
+          : region !== undefined && regionName(region) !== regionName(vault.location)
+            ? (['region', region, `VMs of this vault are restored in region '${vault.location}'`] as const)
+            : undefined;
+    if (wrong === undefined) return;
+    const [field, value, fact] = wrong;
+    throw new HoldfastError('InvalidInput', `properties.${field} is '${value}', but ${fact}.`, {
+      target: `properties.${field}`,
+    });
+  }
+
+  app.get(`${itemPath}/recoveryPoints`, async (request) => {
+    const vault = await vaultOf(db, request);
+    const item = await itemOf(db, vault, request);
+    const filter = parseFilter(query(request, '$filter'), ['startDate', 'endDate']);
+    const momentOf = (text: string | undefined) => (text === undefined ? undefined : parseMoment(text));
+    const from = momentOf(filter.get('startdate'));
+    const until = momentOf(filter.get('enddate'));
+    const points = (await listPoints(db, item.item_id)).filter(
+      (point) =>
+        (point.in_snapshot === 1 || point.in_vault === 1) &&
+        (from === undefined || point.taken_at >= from) &&
+        (until === undefined || point.taken_at <= until),
+    );
+    return { value: points.reverse().map((point) => present(scope, vault, item, point)) };
+  });
+
+  app.get(`${itemPath}/recoveryPoints/:point`, async (request) => {
+    const vault = await vaultOf(db, request);
+    const item = await itemOf(db, vault, request);
+    return present(scope, vault, item, await pointOf(item, param(request, 'point')));
+  });
+
+  app.post(`${itemPath}/recoveryPoints/:point/restore`, async (request, reply) => {
+    const vault = await vaultOf(db, request);
+    const item = await itemOf(db, vault, request);
+    const point = await pointOf(item, param(request, 'point'));
+    const { properties } = parseBody(restoreRequest, request);
+    const { diskFormat, disks, tier, connectNetwork, start } = properties.holdfast ?? {};
+    const target = properties.targetVirtualMachineId;
+    refuseContradiction(vault, item, point, properties);
+    if (properties.recoveryType === 'AlternateLocation' && disks !== undefined) {
+      throw new HoldfastError('InvalidInput', 'A new VM is restored with all disks of the point.', {
+        target: 'properties.holdfast.disks',
+      });
+    }
+    const jobId = await startRestore(workshop, item, point, {
+      kind: properties.recoveryType === 'RestoreDisks' ? 'disks' : 'machine',
+      directory: properties.storageAccountId,
+      ...(diskFormat === undefined ? {} : { diskFormat }),
+      ...(disks === undefined ? {} : { disks }),
+      ...(tier === undefined ? {} : { tier }),
+      ...(target === undefined
+        ? {}
+        : { machineName: target.startsWith('/subscriptions/') ? nameOfResourceId(target) : target }),
+      ...(connectNetwork === undefined ? {} : { connectNetwork }),
+      ...(start === undefined ? {} : { start }),
+    });
+    const operationId = randomUUID();
+    await insertOperation(db, {
+      operation_id: operationId,
+      job_id: jobId,
+      follows_job: 0,
+      started_at: workshop.clock.now().toString({ fractionalSecondDigits: 3 }),
+    });
+    return accepted(request, reply, ids.item(vault, item), operationId);
+  });
+};

@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import {
+  countItems,
+  deleteVault,
+  findVault,
+  insertVault,
+  listVaults,
+  updateVaultTags,
+  type VaultRow,
+} from '../../catalog/index.ts';
+import { HoldfastError, messageOf } from '../../errors/index.ts';
+import type { Store } from '../../jobs/index.ts';
+import { makeDirectoryDurable, syncDirectory } from '../../platform/index.ts';
+import { defaultPolicy, resourceGroupNameProblem, vaultNameProblem } from '../../protection/index.ts';
+import { type Vault, vaultRequest } from '../client/index.ts';
+import {
+  type ApiScope,
+  groupPath,
+  param,
+  parseBody,
+  type RegisterRoutes,
+  subscriptionPath,
+  vaultOf,
+  vaultPath,
+} from '../scope.ts';
+
+async function storeFigures(scope: ApiScope, row: VaultRow) {
+  try {
+    const stats = await (await scope.workshop.estate.store(row)).stats();
+    return {
+      status: 'Ready' as const,
+      recoveryPoints: stats.points,
+      storedBytes: stats.storedBytes,
+      uniqueBytes: stats.uniqueBytes,
+    };
+  } catch (error) {
+    return { status: 'Unavailable' as const, statusMessage: messageOf(error) };
+  }
+}
+
+async function present(scope: ApiScope, row: VaultRow, protectedItems: number): Promise<Vault> {
+  return {
+    id: scope.ids.vault(row),
+    name: row.name,
+    type: 'Microsoft.RecoveryServices/vaults',
+    location: row.location,
+    tags: JSON.parse(row.tags_json) as Record<string, string>,
+    sku: { name: 'RS0', tier: 'Standard' },
+    properties: {
+      provisioningState: 'Succeeded',
+      holdfast: {
+        storePath: row.store_path,
+        storeId: row.store_id,
+        protectedItems,
+        ...(await storeFigures(scope, row)),
+      },
+    },
+  };
+}
+
+export const registerVaults: RegisterRoutes = (app, scope) => {
+  const { db, clock, estate } = scope.workshop;
+  const presentOne = async (row: VaultRow) =>
+    present(scope, row, (await countItems(db)).get(row.vault_id) ?? 0);
+  const list = async (rows: VaultRow[]) => {
+    const counts = await countItems(db);
+    return {
+      value: await Promise.all(rows.map((row) => present(scope, row, counts.get(row.vault_id) ?? 0))),
+    };
+  };
+
+  app.get(`${subscriptionPath}/providers/Microsoft.RecoveryServices/vaults`, async () =>
+    list(await listVaults(db)),
+  );
+  app.get(`${groupPath}/providers/Microsoft.RecoveryServices/vaults`, async (request) => {
+    const group = param(request, 'group').toLowerCase();
+    return list((await listVaults(db)).filter((row) => row.resource_group.toLowerCase() === group));
+  });
+  app.get(vaultPath, async (request) => presentOne(await vaultOf(db, request)));
+
+  app.put(vaultPath, async (request, reply) => {
+    const body = parseBody(vaultRequest, request);
+    const name = param(request, 'vault');
+    const group = param(request, 'group');
+    const problem = vaultNameProblem(name) ?? resourceGroupNameProblem(group);
+    if (problem !== undefined) throw new HoldfastError('InvalidInput', problem, { target: name });
+    const wantedPath = body.properties?.holdfast?.storePath;
+    const known = await findVault(db, group, name);
+    if (known !== undefined) {
+      refuseFixedChange(known, body.location, wantedPath);
+      await updateVaultTags(db, known.vault_id, body.tags ?? {});
+      return presentOne({ ...known, tags_json: JSON.stringify(body.tags ?? {}) });
+    }
+    const vaultId = randomUUID();
+    const storePath = wantedPath ?? join(scope.defaultStoreRoot, vaultId);
+    const made = await claimDirectory(storePath);
+    let store: Store;
+    try {
+      store = await scope.createStore(storePath);
+    } catch (error) {
+      if (made) await rm(storePath, { recursive: true, force: true });
+      throw error;
+    }
+    const row: VaultRow = {
+      vault_id: vaultId,
+      resource_group: group,
+      name,
+      location: body.location,
+      tags_json: JSON.stringify(body.tags ?? {}),
+      store_path: storePath,
+      store_id: store.storeId,
+      created_at: clock.now().toString({ fractionalSecondDigits: 3 }),
+    };
+    try {
+      await insertVault(db, row, [defaultPolicy]);
+    } catch (error) {
+      await store[Symbol.asyncDispose]();
+      if (made) await rm(storePath, { recursive: true, force: true });
+      if ((await findVault(db, group, name)) === undefined) throw error;
+      throw new HoldfastError('ResourceAlreadyExists', `Vault '${name}' has just been created by another.`, {
+        cause: error,
+        target: name,
+      });
+    }
+    estate.adoptStore(vaultId, store);
+    reply.code(201);
+    return presentOne(row);
+  });
+
+  app.delete(vaultPath, async (request, reply) => {
+    const row = await vaultOf(db, request);
+    const items = (await countItems(db)).get(row.vault_id) ?? 0;
+    if (items > 0) {
+      throw new HoldfastError(
+        'ResourceInUse',
+        `Vault '${row.name}' still holds ${items} protected item(s).`,
+        {
+          target: row.name,
+          action: 'A vault can be deleted once it holds nothing.',
+        },
+      );
+    }
+    await deleteVault(db, row.vault_id);
+    await estate.closeStore(row.vault_id);
+    return reply.code(204).send();
+  });
+};
+
+/**
+ * Makes the directory of a store. Returns whether it was not there: then nobody else put anything into it, and it may be
+ * removed again. False as well where it can't be made; the store itself says why.
+ */
+async function claimDirectory(path: string): Promise<boolean> {
+  try {
+    await makeDirectoryDurable(dirname(path));
+    await mkdir(path, { mode: 0o700 });
+    await syncDirectory(dirname(path));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Region and store are chosen once. */
+function refuseFixedChange(known: VaultRow, location: string, storePath: string | undefined): void {
+  const change =
+    location.toLowerCase() !== known.location.toLowerCase()
+      ? `region (it is '${known.location}')`
+      : storePath !== undefined && storePath !== known.store_path
+        ? `store (it is ${known.store_path})`
+        : undefined;
+  if (change === undefined) return;
+  throw new HoldfastError(
+    'ResourceAlreadyExists',
+    `Vault '${known.name}' exists already and can't change its ${change}.`,
+    { target: known.name },
+  );
+}

@@ -1,0 +1,97 @@
+import { getVault, type ItemRow, listItems } from '../../catalog/index.ts';
+import type { FoundMachine } from '../../jobs/index.ts';
+import type { VirtualMachine } from '../client/index.ts';
+import { type ApiScope, groupPath, param, type RegisterRoutes, subscriptionPath } from '../scope.ts';
+
+type Obstacles = NonNullable<VirtualMachine['properties']['protection']['obstacles']>;
+
+async function protectionOf(
+  scope: ApiScope,
+  item: ItemRow | undefined,
+  obstacles: Obstacles | undefined,
+): Promise<VirtualMachine['properties']['protection']> {
+  const found = obstacles === undefined ? {} : { obstacles };
+  if (item === undefined) {
+    return { state: (obstacles?.length ?? 0) > 0 ? 'NotProtectable' : 'NotProtected', ...found };
+  }
+  const vault = await getVault(scope.workshop.db, item.vault_id);
+  return {
+    state: item.state === 'ProtectionStopped' ? 'ProtectionStopped' : 'Protected',
+    vaultId: scope.ids.vault(vault),
+    itemId: scope.ids.item(vault, item),
+    ...found,
+  };
+}
+
+async function present(
+  scope: ApiScope,
+  { host, machine }: FoundMachine,
+  item: ItemRow | undefined,
+  obstacles?: Obstacles,
+): Promise<VirtualMachine> {
+  return {
+    id: scope.ids.fleetMachine(host.resource_group, machine.name),
+    name: machine.name,
+    type: 'Holdfast.Fleet/virtualMachines',
+    location: host.location,
+    properties: {
+      vmId: machine.uuid,
+      host: host.name,
+      powerState: machine.state,
+      memoryBytes: machine.memoryBytes,
+      vcpus: machine.vcpus,
+      firmware: machine.firmware,
+      ...(machine.osType === undefined ? {} : { osType: machine.osType }),
+      agent: machine.agent,
+      disks: machine.disks
+        .filter((disk) => disk.device === 'disk' || disk.device === 'lun')
+        .map((disk) => ({
+          target: disk.target,
+          bus: disk.bus,
+          type: disk.type,
+          ...(disk.format === undefined ? {} : { format: disk.format }),
+          ...(disk.sizeBytes === undefined ? {} : { sizeBytes: disk.sizeBytes }),
+          ...(disk.path === undefined ? {} : { path: disk.path }),
+          layers: disk.chain.length,
+        })),
+      protection: await protectionOf(scope, item, obstacles),
+    },
+  };
+}
+
+export const registerVirtualMachines: RegisterRoutes = (app, scope) => {
+  const { db, estate } = scope.workshop;
+
+  app.get(`${subscriptionPath}/providers/Holdfast.Fleet/virtualMachines`, async () => {
+    const [machines, items] = await Promise.all([estate.listMachines(), listItems(db)]);
+    const itemOf = new Map(items.map((item) => [`${item.host_name} ${item.vm_uuid}`, item]));
+    return {
+      value: await Promise.all(
+        machines.map((found) =>
+          present(scope, found, itemOf.get(`${found.host.name} ${found.machine.uuid}`)),
+        ),
+      ),
+    };
+  });
+
+  app.get(`${groupPath}/providers/Holdfast.Fleet/virtualMachines/:machine`, async (request) => {
+    const found = await estate.findMachine(param(request, 'group'), param(request, 'machine'));
+    const item = (await listItems(db)).find(
+      (candidate) => candidate.host_name === found.host.name && candidate.vm_uuid === found.machine.uuid,
+    );
+    const host = await estate.host(found.host.name);
+    const excluded = item === undefined ? [] : (JSON.parse(item.excluded_disks_json) as string[]);
+    const obstacles = await host.findObstacles(found.machine.uuid, excluded);
+    return present(
+      scope,
+      found,
+      item,
+      obstacles.map(({ code, disk, message, action }) => ({
+        code,
+        message,
+        action,
+        ...(disk === undefined ? {} : { disk }),
+      })),
+    );
+  });
+};

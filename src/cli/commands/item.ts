@@ -1,0 +1,168 @@
+import { type Command, Option } from 'commander';
+import { type ProtectedItem, segmentOf } from '../../api/client/index.ts';
+import { type Call, shellWord } from '../call.ts';
+import {
+  addCommand,
+  addNoun,
+  type Cli,
+  itemAddress,
+  jobExits,
+  onRun,
+  type VmOptions,
+  type WaitOptions,
+  withItem,
+  withVault,
+  withWait,
+} from '../command.ts';
+import { nothing } from '../format.ts';
+import { startedJob } from '../start-job.ts';
+import type { Cell } from '../table.ts';
+
+type State = ProtectedItem['properties']['protectionState'];
+
+const stateWords: Record<State, Cell> = {
+  IRPending: { text: 'initial backup pending', tone: 'warning' },
+  Protected: { text: 'protected', tone: 'good' },
+  ProtectionError: { text: 'error', tone: 'bad' },
+  ProtectionStopped: { text: 'stopped, data retained', tone: 'warning' },
+};
+
+interface EnableOptions {
+  policy: string;
+  excludeDisk?: string[];
+  includeAllDisks?: boolean;
+}
+
+export function addItemCommands(program: Command, cli: Cli): void {
+  const noun = addNoun(program, 'item', 'protected items: virtual machines under protection');
+
+  const list = withVault(
+    addCommand(noun, {
+      name: 'list',
+      summary: 'List what a vault protects and how it fares.',
+      example: 'holdfast item list --vault v1',
+      exits: ['notFound'],
+    }),
+  );
+  onRun(list, cli, async (call) => {
+    const at = call.vault;
+    call.list(
+      await (await call.connect()).items.list(at),
+      [
+        { header: 'VM' },
+        { header: 'STATE' },
+        { header: 'HEALTH' },
+        { header: 'LAST BACKUP' },
+        { header: 'WHEN' },
+        { header: 'POINTS', align: 'right' },
+        { header: 'POLICY' },
+        { header: 'NEXT BACKUP' },
+      ],
+      ({ properties }) => [
+        properties.friendlyName,
+        stateWords[properties.protectionState],
+        health(properties.protectionStatus),
+        properties.lastBackupStatus || nothing,
+        call.time(properties.lastBackupTime),
+        String(properties.holdfast.recoveryPoints),
+        properties.policyName || nothing,
+        call.time(properties.holdfast.nextBackup),
+      ],
+      `Vault ${at.vault} protects nothing yet. Protect a VM: ${call.nextCommand('item enable --vm NAME')}`,
+    );
+  });
+
+  const show = withItem(
+    addCommand(noun, {
+      name: 'show',
+      summary: 'Show the protection of a virtual machine.',
+      example: 'holdfast item show --vault v1 --vm web-1',
+      exits: ['notFound', 'conflict'],
+    }),
+  );
+  onRun<VmOptions>(show, cli, async (call) => {
+    const at = itemAddress(call);
+    showItem(call, await (await call.connect()).items.get(at));
+  });
+
+  const enable = withWait(
+    withItem(
+      addCommand(noun, {
+        name: 'enable',
+        summary: 'Protect a virtual machine, or change how it is protected; resumes a stopped protection.',
+        example: 'holdfast item enable --vault v1 --vm web-1 --exclude-disk vdb',
+        exits: jobExits,
+      }),
+    )
+      .option('--policy <name>', 'backup policy', 'DefaultPolicy')
+      .option('--exclude-disk <target...>', 'disks to leave out, by target (vdb); default: as before')
+      .addOption(new Option('--include-all-disks', 'leave no disk out any more').conflicts('excludeDisk')),
+  );
+  onRun<VmOptions & WaitOptions & EnableOptions>(enable, cli, async (call) => {
+    const at = itemAddress(call);
+    const client = await call.connect();
+    const vm = await client.virtualMachines.get(at.vmResourceGroup, at.vm);
+    const excludedDisks = call.options.includeAllDisks === true ? [] : call.options.excludeDisk;
+    const accepted = await client.items.put(at, {
+      properties: {
+        protectedItemType: 'Microsoft.Compute/virtualMachines',
+        sourceResourceId: vm.id,
+        policyId: await client.policies.id(at, call.options.policy),
+        ...(excludedDisks === undefined ? {} : { holdfast: { excludedDisks } }),
+      },
+    });
+    const exitCode = await startedJob(call, client, accepted);
+    if (call.options.wait !== false && exitCode === 0)
+      call.write(`Next: ${call.nextCommand(`backup now --vm ${shellWord(at.vm)}`)}\n`);
+    return exitCode;
+  });
+
+  const stop = withWait(
+    withItem(
+      addCommand(noun, {
+        name: 'stop',
+        summary: 'Stop protecting a virtual machine; its recovery points are kept.',
+        example: 'holdfast item stop --vault v1 --vm web-1',
+        exits: jobExits,
+      }),
+    ),
+  );
+  onRun<VmOptions & WaitOptions>(stop, cli, async (call) => {
+    const at = itemAddress(call);
+    const client = await call.connect();
+    const { properties } = await client.items.get(at);
+    const accepted = await client.items.put(at, {
+      properties: {
+        protectedItemType: 'Microsoft.Compute/virtualMachines',
+        sourceResourceId: properties.sourceResourceId,
+        protectionState: 'ProtectionStopped',
+      },
+    });
+    return startedJob(call, client, accepted);
+  });
+}
+
+/** `Healthy`, or `Unhealthy` and why. */
+function health(protectionStatus: string): Cell {
+  return { text: protectionStatus, tone: protectionStatus.startsWith('Healthy') ? 'good' : 'bad' };
+}
+
+function showItem(call: Call, item: ProtectedItem): void {
+  const { properties } = item;
+  const { holdfast } = properties;
+  call.show(item, [
+    ['VM', properties.friendlyName],
+    ['Host', holdfast.host.slice(holdfast.host.lastIndexOf('/') + 1)],
+    ['UUID', holdfast.vmUuid],
+    ['Vault', segmentOf(properties.vaultId, 'vaults')],
+    ['Policy', properties.policyName],
+    ['State', stateWords[properties.protectionState]],
+    ['Health', health(properties.protectionStatus)],
+    ['Last backup', properties.lastBackupStatus || nothing],
+    ['', call.time(properties.lastBackupTime)],
+    ['Last recovery point', call.time(properties.lastRecoveryPoint)],
+    ['Next backup', call.time(holdfast.nextBackup)],
+    ['Recovery points', String(holdfast.recoveryPoints)],
+    ['Excluded disks', holdfast.excludedDisks.length === 0 ? undefined : holdfast.excludedDisks.join(', ')],
+  ]);
+}

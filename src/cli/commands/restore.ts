@@ -1,0 +1,142 @@
+import { type Command, Option } from 'commander';
+import type { HoldfastClient, ItemAddress, RestoreRequest } from '../../api/client/index.ts';
+import { HoldfastError } from '../../errors/index.ts';
+import type { Call } from '../call.ts';
+import {
+  addCommand,
+  addNoun,
+  type Cli,
+  itemAddress,
+  jobExits,
+  onRun,
+  type VmOptions,
+  type WaitOptions,
+  withItem,
+  withWait,
+} from '../command.ts';
+import { parseDirectory } from '../parse.ts';
+import { startedJob } from '../start-job.ts';
+
+type Properties = RestoreRequest['properties'];
+
+interface RestoreOptions extends VmOptions, WaitOptions {
+  recoveryPoint: string;
+  tier?: 'snapshot' | 'vault';
+  format?: 'raw' | 'qcow2';
+}
+
+export function addRestoreCommands(program: Command, cli: Cli): void {
+  const noun = addNoun(program, 'restore', 'restores; they never overwrite and never touch the source VM');
+
+  const disks = withRestore(
+    addCommand(noun, {
+      name: 'disks',
+      summary: 'Restore disks as image files into a directory of the host.',
+      example: 'holdfast restore disks --vault v1 --vm web-1 --recovery-point latest --to /var/tmp/web-1',
+      exits: jobExits,
+    }),
+  )
+    .requiredOption('--to <directory>', "directory on the VM's host; created if missing", parseDirectory)
+    .option('--disk <target...>', 'only these disks, by target (vda)');
+  onRun<RestoreOptions & { to: string; disk?: string[] }>(disks, cli, (call) =>
+    restore(call, {
+      recoveryType: 'RestoreDisks',
+      storageAccountId: call.options.to,
+      holdfast: call.options.disk === undefined ? {} : { disks: call.options.disk },
+    }),
+  );
+
+  const vm = withRestore(
+    addCommand(noun, {
+      name: 'vm',
+      summary: 'Restore as a new virtual machine, beside the source.',
+      example:
+        'holdfast restore vm --vault v1 --vm web-1 --recovery-point latest --name web-1-restored --directory /var/lib/libvirt/images/web-1-restored',
+      exits: jobExits,
+    }),
+  )
+    .requiredOption('--name <name>', 'name of the new virtual machine')
+    .requiredOption(
+      '--directory <directory>',
+      "directory on the VM's host for the new disks; created if missing",
+      parseDirectory,
+    )
+    .option('--connect-network', 'connect the new network interfaces (otherwise their links are down)')
+    .option('--start', 'start the new virtual machine');
+  onRun<RestoreOptions & { name: string; directory: string; connectNetwork?: boolean; start?: boolean }>(
+    vm,
+    cli,
+    (call) =>
+      restore(call, {
+        recoveryType: 'AlternateLocation',
+        storageAccountId: call.options.directory,
+        targetVirtualMachineId: call.options.name,
+        holdfast: {
+          connectNetwork: call.options.connectNetwork === true,
+          start: call.options.start === true,
+        },
+      }),
+  );
+}
+
+function withRestore(command: Command): Command {
+  return withWait(
+    withItem(command)
+      .requiredOption('--recovery-point <id>', 'recovery point, or "latest"')
+      .addOption(
+        new Option('--format <format>', 'of the image files (default: as on the source)').choices([
+          'raw',
+          'qcow2',
+        ]),
+      )
+      .addOption(
+        new Option(
+          '--tier <tier>',
+          'where to restore from (default: the snapshot while it is there, else the vault)',
+        ).choices(['snapshot', 'vault']),
+      ),
+  );
+}
+
+async function restore(call: Call<RestoreOptions>, what: Omit<Properties, 'objectType' | 'recoveryPointId'>) {
+  const at = itemAddress(call);
+  const { tier, format } = call.options;
+  const client = await call.connect();
+  const point = await pointOf(client, at, call.options);
+  const accepted = await client.recoveryPoints.restore(at, point, {
+    properties: {
+      objectType: 'IaasVMRestoreRequest',
+      recoveryPointId: point,
+      ...what,
+      holdfast: {
+        ...what.holdfast,
+        ...(tier === undefined ? {} : { tier }),
+        ...(format === undefined ? {} : { diskFormat: format }),
+      },
+    },
+  });
+  return startedJob(call, client, accepted);
+}
+
+/** The id as given, or the newest point that the wanted tier still has. */
+async function pointOf(client: HoldfastClient, at: ItemAddress, { recoveryPoint, tier }: RestoreOptions) {
+  if (recoveryPoint !== 'latest') return recoveryPoint;
+  const wanted = { any: ['InstantRP', 'HardenedRP'], snapshot: ['InstantRP'], vault: ['HardenedRP'] }[
+    tier ?? 'any'
+  ];
+  const points = (await client.recoveryPoints.list(at)).filter(({ properties }) =>
+    properties.recoveryPointTierDetails.some(
+      ({ type, status }) => status === 'Valid' && wanted.includes(type),
+    ),
+  );
+  const newest = points
+    .toSorted(
+      (a, b) => Date.parse(a.properties.recoveryPointTime) - Date.parse(b.properties.recoveryPointTime),
+    )
+    .at(-1);
+  if (newest !== undefined) return newest.name;
+  const where = tier === undefined ? '' : ` in the ${tier} tier`;
+  throw new HoldfastError('ResourceNotFound', `VM ${at.vm} has no recovery point${where}.`, {
+    action: 'List the recovery points with "holdfast recovery-point list".',
+  });
+}

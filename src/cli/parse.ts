@@ -1,0 +1,47 @@
+import { InvalidArgumentError } from 'commander';
+
+const spanUnits: Record<string, number> = { min: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A moment in the past: a span back from now (`90min`, `24h`, `7d`), or what {@link parseMoment} takes. */
+export function parseSince(text: string, now: number, timeZone: string): Date {
+  const [, digits, unit] = /^(\d{1,6})(min|h|d)$/.exec(text) ?? [];
+  if (digits !== undefined && unit !== undefined)
+    return new Date(now - Number(digits) * (spanUnits[unit] ?? 0));
+  return parseMoment(text, timeZone, 'start');
+}
+
+/** A date, of which the start or the end is meant, or a date and time, with an offset or in local time. */
+export function parseMoment(text: string, timeZone: string, edge: 'start' | 'end'): Date {
+  try {
+    if (/^\d{4}-\d{2}-\d{2}$/.test(text)) {
+      const date = Temporal.PlainDate.from(text);
+      const midnight = (edge === 'end' ? date.add({ days: 1 }) : date).toZonedDateTime(timeZone);
+      return new Date(midnight.epochMilliseconds - (edge === 'end' ? 1000 : 0));
+    }
+    if (/(Z|[+-]\d{2}:?\d{2})$/i.test(text)) return new Date(Temporal.Instant.from(text).epochMilliseconds);
+    return new Date(Temporal.PlainDateTime.from(text).toZonedDateTime(timeZone).epochMilliseconds);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new InvalidArgumentError('It takes a date (2026-12-31) or a date and time (2026-12-31T18:00).');
+  }
+}
+
+/** A whole number of at least 1. */
+export function parsePositive(text: string): number {
+  const value = Number(text);
+  if (/^\d{1,9}$/.test(text) && value > 0) return value;
+  throw new InvalidArgumentError('It takes a whole number above 0.');
+}
+
+/** `key=value`, collected over several uses. */
+export function parseTag(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('It takes KEY=VALUE.');
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+/** A directory on a host, which may be another machine: the working directory here means nothing there. */
+export function parseDirectory(text: string): string {
+  if (text.startsWith('/')) return text;
+  throw new InvalidArgumentError("It takes an absolute directory (on the VM's host).");
+}
