@@ -1,0 +1,459 @@
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { sql } from 'kysely';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createLocalCredential } from '../../src/access/index.ts';
+import { createClient, type HoldfastClient } from '../../src/api/client/index.ts';
+import { createServer, ensureCertificate, resourceIds } from '../../src/api/index.ts';
+import { createSmallEstate, type SmallEstate } from '../../src/jobs/testing/small-estate.ts';
+import { createStore, fileSystemBackend } from '../../src/store/index.ts';
+
+const subscriptionId = '11111111-2222-3333-4444-555555555555';
+const vault = { resourceGroup: 'default', vault: 'Main' };
+const item = { ...vault, vmResourceGroup: 'default', vm: 'web' };
+const now = { now: () => Temporal.Now.instant() };
+
+let estate: SmallEstate;
+let directory: string;
+let client: HoldfastClient;
+let endpoint: string;
+let token: string;
+let ca: string;
+let close: () => Promise<void>;
+const logged: object[] = [];
+
+beforeEach(async () => {
+  logged.length = 0;
+  estate = await createSmallEstate();
+  directory = await mkdtemp(join(tmpdir(), 'holdfast-api-'));
+  const tls = await ensureCertificate(join(directory, 'tls'), '127.0.0.1', new Date());
+  const credential = createLocalCredential();
+  const server = createServer({
+    scope: {
+      workshop: estate.workshop,
+      ids: resourceIds(subscriptionId),
+      subscriptionId,
+      defaultStoreRoot: join(directory, 'stores'),
+      home: directory,
+      version: '0.0.0',
+      startedAt: Temporal.Now.instant(),
+      createStore: (path) => createStore(fileSystemBackend(path), { clock: now }),
+    },
+    credential,
+    tls,
+    log: { info() {}, warn() {}, error: (fields) => logged.push(fields) },
+  });
+  endpoint = await server.listen({ host: '127.0.0.1', port: 0 });
+  close = () => server.close();
+  token = credential.token;
+  ca = tls.cert;
+  client = createClient({ endpoint, token, ca });
+});
+
+afterEach(async () => {
+  await close();
+  await estate[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true, force: true });
+  expect(logged).toEqual([]); // nothing unexpected happened in the service
+});
+
+interface RawAnswer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: string;
+}
+
+/** A request as a client of another make would send it. */
+function raw(method: string, path: string, options: { token?: string; body?: string } = {}) {
+  const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>();
+  const outgoing = request(
+    new URL(path, endpoint),
+    {
+      method,
+      ca,
+      headers: {
+        ...(options.token === '' ? {} : { authorization: `Bearer ${options.token ?? token}` }),
+        ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+    },
+    (answer) => {
+      let body = '';
+      answer.on('data', (chunk) => {
+        body += chunk;
+      });
+      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body }));
+    },
+  );
+  outgoing.on('error', reject);
+  outgoing.end(options.body);
+  return promise;
+}
+
+const vaultUrl = `/subscriptions/${subscriptionId}/resourceGroups/default/providers/Microsoft.RecoveryServices/vaults/Main`;
+const itemUrl = `${vaultUrl}/backupFabrics/Azure/protectionContainers/x/protectedItems/vm%3Biaasvmcontainerv2%3Bdefault%3Bweb`;
+
+const machineId = (group: string) =>
+  `/subscriptions/${subscriptionId}/resourceGroups/${group}/providers/Microsoft.Compute/virtualMachines/web`;
+
+describe('the main road over the API', () => {
+  it('protects, backs up, lists and restores', async () => {
+    const enabled = await client.items.put(item, {
+      properties: {
+        protectedItemType: 'Microsoft.Compute/virtualMachines',
+        sourceResourceId: `/subscriptions/${subscriptionId}/resourceGroups/default/providers/Microsoft.Compute/virtualMachines/web`,
+        policyId: await client.policies.id(vault, 'DefaultPolicy'),
+        holdfast: { excludedDisks: ['vdb'] },
+      },
+    });
+    await client.operations.wait(enabled);
+    expect((await client.items.get(item)).properties).toMatchObject({
+      protectionState: 'IRPending',
+      policyName: 'DefaultPolicy',
+      holdfast: { excludedDisks: ['vdb'] },
+    });
+
+    estate.host.write(estate.vmUuid, 'vda', 0, new Uint8Array(5000).fill(1));
+    const backup = await client.items.backup(item, { properties: { objectType: 'IaasVMBackupRequest' } });
+    const jobId = await client.operations.jobOf(backup);
+    await estate.settled(jobId);
+    const job = await client.jobs.get(vault, jobId);
+    expect(job.properties).toMatchObject({
+      status: 'Completed',
+      operation: 'Backup',
+      entityFriendlyName: 'web',
+      isUserTriggered: true,
+      extendedInfo: {
+        tasksList: [
+          { taskId: 'Take Snapshot', status: 'Completed' },
+          { taskId: 'Transfer data to vault', status: 'Completed', progressPercentage: 100 },
+        ],
+        propertyBag: { 'VM Name': 'web', 'Backed-up disk(s)': 'vda', 'Excluded disk(s)': 'vdb' },
+      },
+    });
+    expect(job.properties.duration).toMatch(/^PT/);
+
+    const [point] = await client.recoveryPoints.list(item);
+    expect(point?.properties).toMatchObject({
+      recoveryPointType: 'CrashConsistent',
+      recoveryPointTierDetails: [{ type: 'InstantRP' }, { type: 'HardenedRP' }],
+      recoveryPointDiskConfiguration: {
+        numberOfDisksAttachedToVm: 2,
+        includedDiskList: [{ lun: -1, name: 'vda' }],
+        excludedDiskList: [{ lun: 0, name: 'vdb' }],
+      },
+    });
+    const target = join(directory, 'out');
+    const restore = await client.recoveryPoints.restore(item, point?.name ?? '', {
+      properties: {
+        objectType: 'IaasVMRestoreRequest',
+        recoveryType: 'RestoreDisks',
+        storageAccountId: target,
+      },
+    });
+    await estate.settled(await client.operations.jobOf(restore));
+    const image = (await readdir(target)).find((name) => name.endsWith('vda.raw'));
+    expect(
+      (await readFile(join(target, image ?? ''))).equals(estate.host.contentOf(estate.vmUuid, 'vda')),
+    ).toBe(true);
+    const names = (await client.jobs.list(vault, { operation: 'Restore' })).map(
+      (found) => found.properties.status,
+    );
+    expect(names).toEqual(['Completed']);
+    expect((await client.items.get(item)).properties).toMatchObject({
+      protectionState: 'Protected',
+      lastBackupStatus: 'Completed',
+    });
+  });
+
+  it('creates a vault with its policy and a store on disk, once', async () => {
+    const other = { resourceGroup: 'default', vault: 'Second' };
+    const made = await client.vaults.put(other, { location: 'local' });
+    expect(made.properties.holdfast).toMatchObject({ status: 'Ready', protectedItems: 0, recoveryPoints: 0 });
+    expect((await client.policies.list(other)).map((policy) => policy.name)).toEqual(['DefaultPolicy']);
+    const again = await client.vaults.put(other, { location: 'local', tags: { owner: 'ops' } });
+    expect(again.properties.holdfast.storeId).toBe(made.properties.holdfast.storeId);
+    expect(again.tags).toEqual({ owner: 'ops' });
+    await expect(client.vaults.put(other, { location: 'elsewhere' })).rejects.toMatchObject({
+      code: 'ResourceAlreadyExists',
+    });
+    await client.vaults.delete(other);
+    await expect(client.vaults.get(other)).rejects.toMatchObject({ code: 'ResourceNotFound', status: 404 });
+    await expect(client.vaults.delete(vault)).rejects.toMatchObject({ code: 'ResourceInUse' });
+  });
+
+  it('leaves no store behind where the vault can not be written down', async () => {
+    const { db } = estate.workshop;
+    await sql`create trigger no_vaults before insert on vaults begin select raise(abort, 'full'); end`.execute(
+      db,
+    );
+    const empty = join(directory, 'empty');
+    await mkdir(empty);
+    for (const storePath of [join(directory, 'new'), empty]) {
+      const body = { location: 'local', properties: { holdfast: { storePath } } };
+      await expect(
+        client.vaults.put({ resourceGroup: 'default', vault: 'Third' }, body),
+      ).rejects.toMatchObject({
+        code: 'InternalError',
+      });
+    }
+    expect(logged.splice(0)).toHaveLength(2);
+    expect((await readdir(directory)).sort()).toEqual(['empty', 'tls']); // a directory of the user's stays
+    await sql`drop trigger no_vaults`.execute(db);
+    const at = { resourceGroup: 'default', vault: 'Third' };
+    const storePath = join(directory, 'new');
+    await client.vaults.put(at, { location: 'local', properties: { holdfast: { storePath } } });
+    await expect(
+      client.vaults.put(
+        { ...at, vault: 'Fourth' },
+        { location: 'local', properties: { holdfast: { storePath } } },
+      ),
+    ).rejects.toMatchObject({ status: 409 });
+    expect((await client.vaults.get(at)).properties.holdfast.status).toBe('Ready'); // the refused one removed nothing
+    expect(await readdir(storePath)).toContain('holdfast-store');
+  });
+
+  it('lists the machines of the hosts with how they are protected', async () => {
+    estate.host.addMachine('db', { vda: 4096 });
+    const machines = await client.virtualMachines.list();
+    expect(machines.map((machine) => [machine.name, machine.properties.protection.state])).toEqual([
+      ['web', 'Protected'],
+      ['db', 'NotProtected'],
+    ]);
+    expect((await client.virtualMachines.get('default', 'DB')).properties.protection.obstacles).toEqual([]);
+    expect((await client.hosts.list())[0]).toMatchObject({
+      name: 'memory',
+      properties: { status: 'Connected', virtualMachines: 2 },
+    });
+  });
+
+  it.each([
+    ["policyName eq 'defaultpolicy' and friendlyName eq 'WEB'", 1],
+    ["containerName eq 'iaasvmcontainerv2;default;web'", 1],
+    ["containerName eq 'IaasVMContainer;iaasvmcontainerv2;default;web'", 1],
+    ["backupManagementType eq 'AzureIaasVM' and itemType eq 'VM'", 1],
+    ["policyName eq 'Other'", 0],
+    ["friendlyName eq 'db'", 0],
+    ["containerName eq 'iaasvmcontainerv2;default;db'", 0],
+    ["backupManagementType eq 'AzureStorage'", 0],
+    ["itemType eq 'AzureFileShare'", 0],
+  ])('filters protected items by %s', async (filter, found) => {
+    const answer = await raw('GET', `${vaultUrl}/backupProtectedItems?$filter=${encodeURIComponent(filter)}`);
+    expect(JSON.parse(answer.body).value).toHaveLength(found);
+  });
+
+  it('says that a job can be cancelled only while it can', async () => {
+    const taking = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    estate.host.onCall = (operation) => {
+      if (operation !== 'takePoint') return;
+      asked.resolve();
+      return taking.promise;
+    };
+    const backup = await client.items.backup(item, { properties: { objectType: 'IaasVMBackupRequest' } });
+    const jobId = await client.operations.jobOf(backup);
+    await asked.promise;
+    const shown = (await client.jobs.get(vault, jobId)).properties.actionsInfo;
+    const accepted = await raw('POST', `${vaultUrl}/backupJobs/${jobId}/cancel`);
+    expect([shown !== undefined, accepted.status === 202]).toEqual([true, true]);
+    expect((await client.jobs.get(vault, jobId)).properties).not.toHaveProperty('actionsInfo');
+    taking.resolve();
+    await estate.settled(jobId);
+    expect((await client.jobs.get(vault, jobId)).properties).not.toHaveProperty('actionsInfo');
+  });
+
+  it('stops protection by an empty policy, as older clients do', async () => {
+    const stop = await client.items.put(item, {
+      properties: {
+        protectedItemType: 'Microsoft.Compute/virtualMachines',
+        sourceResourceId: machineId('default'),
+        policyId: '',
+      },
+    });
+    await client.operations.wait(stop);
+    expect((await client.items.get(item)).properties.protectionState).toBe('ProtectionStopped');
+  });
+
+  it('refuses what contradicts the path', async () => {
+    const put = (sourceResourceId: string, policyId: string) =>
+      client.items.put(item, {
+        properties: { protectedItemType: 'Microsoft.Compute/virtualMachines', sourceResourceId, policyId },
+      });
+    const policyId = await client.policies.id({ ...vault, vault: 'Other' }, 'DefaultPolicy');
+    await expect(put(machineId('elsewhere'), 'DefaultPolicy')).rejects.toMatchObject({
+      code: 'InvalidInput',
+    });
+    await expect(put(machineId('default'), policyId)).rejects.toMatchObject({ code: 'InvalidInput' });
+
+    const backup = await client.items.backup(item, { properties: { objectType: 'IaasVMBackupRequest' } });
+    await estate.settled(await client.operations.jobOf(backup));
+    const [point] = await client.recoveryPoints.list(item);
+    for (const wrong of [
+      { recoveryPointId: 'another' },
+      { sourceResourceId: machineId('elsewhere') },
+      { region: 'elsewhere' },
+    ]) {
+      await expect(
+        client.recoveryPoints.restore(item, point?.name ?? '', {
+          properties: {
+            objectType: 'IaasVMRestoreRequest',
+            recoveryType: 'RestoreDisks',
+            storageAccountId: join(directory, 'out'),
+            ...wrong,
+          },
+        }),
+      ).rejects.toMatchObject({ code: 'InvalidInput' });
+    }
+  });
+
+  it('stops protection, keeps what is in the vault, and backs up no more', async () => {
+    const backup = await client.items.backup(item, { properties: { objectType: 'IaasVMBackupRequest' } });
+    await estate.settled(await client.operations.jobOf(backup));
+    const stop = await client.items.put(item, {
+      properties: {
+        protectedItemType: 'Microsoft.Compute/virtualMachines',
+        sourceResourceId: `/subscriptions/${subscriptionId}/resourceGroups/default/providers/Microsoft.Compute/virtualMachines/web`,
+        protectionState: 'ProtectionStopped',
+      },
+    });
+    await client.operations.wait(stop);
+    expect(await estate.host.listPoints(estate.vmUuid)).toEqual([]);
+    const [point] = await client.recoveryPoints.list(item);
+    expect(point?.properties.recoveryPointTierDetails).toEqual([{ type: 'HardenedRP', status: 'Valid' }]);
+    await expect(
+      client.items.backup(item, { properties: { objectType: 'IaasVMBackupRequest' } }),
+    ).rejects.toMatchObject({ code: 'UserErrorProtectionNotActive' });
+  });
+});
+
+describe('hosts', () => {
+  const memory = { location: 'local', properties: { uri: 'memory:' } };
+
+  it('touches nothing when a host is put again as it is', async () => {
+    const before = await estate.workshop.estate.host('memory');
+    const opened: string[] = [];
+    estate.host.onCall = (operation) => void opened.push(String(operation));
+    await client.hosts.put('default', 'memory', memory);
+    expect(await estate.workshop.estate.host('memory')).toBe(before);
+    expect(opened.sort()).toEqual(['facts', 'listMachines']); // what the answer shows
+  });
+
+  it('refuses another connection while a job or the maintenance of one of its VMs runs', async () => {
+    const taking = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    estate.host.onCall = (operation) => {
+      if (operation !== 'takePoint') return;
+      asked.resolve();
+      return taking.promise;
+    };
+    const backup = await client.items.backup(item, { properties: { objectType: 'IaasVMBackupRequest' } });
+    const jobId = await client.operations.jobOf(backup);
+    await asked.promise;
+    const moved = { location: 'local', properties: { uri: 'memory:other' } };
+    await expect(client.hosts.put('default', 'memory', moved)).rejects.toMatchObject({
+      code: 'ResourceInUse',
+      message: expect.stringContaining("'web'"),
+    });
+    taking.resolve();
+    await estate.settled(jobId);
+    {
+      using _held = estate.workshop.phases.tryEnter('maintenance', estate.itemId);
+      await expect(client.hosts.put('default', 'memory', moved)).rejects.toMatchObject({
+        code: 'ResourceInUse',
+      });
+    }
+    expect((await client.hosts.get('default', 'memory')).properties.uri).toBe('memory:');
+    expect((await client.hosts.put('default', 'memory', moved)).properties.uri).toBe('memory:other');
+  });
+
+  it('connects one URI once', async () => {
+    await expect(client.hosts.put('default', 'second', memory)).rejects.toMatchObject({
+      code: 'ResourceAlreadyExists',
+      message: expect.stringContaining("'memory'"),
+    });
+    expect(await client.hosts.list()).toHaveLength(1);
+  });
+});
+
+describe('the protocol', () => {
+  it('answers nobody without the token', async () => {
+    for (const given of ['', 'wrong']) {
+      const answer = await raw('GET', '/subscriptions', { token: given });
+      expect(answer.status).toBe(401);
+      expect(JSON.parse(answer.body).error.code).toBe('Unauthorized');
+    }
+  });
+
+  it('matches paths without regard to case and takes encoded names', async () => {
+    const odd = itemUrl.replace('/subscriptions/', '/Subscriptions/').replace('vaults/Main', 'VAULTS/mAIN');
+    expect((await raw('GET', `${odd}?api-version=2016-06-01`)).status).toBe(200);
+    expect((await raw('GET', `${itemUrl}/`)).status).toBe(200);
+  });
+
+  it('answers a client that does not say which host it means', async () => {
+    const { hostname, port } = new URL(endpoint);
+    const socket = connect({ host: hostname, port: Number(port), ca });
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk) => chunks.push(Buffer.from(chunk)));
+    socket.write(
+      `POST ${itemUrl}/backup HTTP/1.0\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\n` +
+        'content-length: 52\r\n\r\n{"properties":{"objectType":"IaasVMBackupRequest"}} ',
+    );
+    await once(socket, 'close');
+    const answer = Buffer.concat(chunks).toString();
+    expect(answer).toMatch(/^HTTP\/1\.1 202 /);
+    const location = /^location: (.+)\r$/im.exec(answer)?.[1] ?? '';
+    expect(location).toMatch(new RegExp(`^${endpoint}/`));
+    expect(location).toContain('iaasvmcontainerv2%3Bdefault%3Bweb');
+    const status = location.replace('operationResults', 'operationsStatus');
+    const { properties } = JSON.parse((await raw('GET', new URL(status).pathname)).body);
+    await estate.settled(properties.jobId);
+  });
+
+  it('points a 202 to its operation, at both addresses', async () => {
+    const answer = await raw('POST', `${itemUrl}/backup?api-version=2023-06-01`, {
+      body: JSON.stringify({ properties: { objectType: 'IaasVMBackupRequest' } }),
+    });
+    expect(answer.status).toBe(202);
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+    const status = await raw('GET', new URL(String(answer.headers['azure-asyncoperation'])).pathname);
+    expect(JSON.parse(status.body)).toMatchObject({
+      status: 'Succeeded',
+      properties: { objectType: 'OperationStatusJobExtendedInfo' },
+    });
+    await estate.settled(JSON.parse(status.body).properties.jobId);
+    const result = await raw('GET', new URL(String(answer.headers.location)).pathname);
+    expect(result.status).toBe(204);
+  });
+
+  it.each([
+    ['GET', '/nowhere', undefined, 404, 'ResourceNotFound'],
+    ['GET', '/subscriptions/other', undefined, 404, 'ResourceNotFound'],
+    ['GET', `${vaultUrl}x`, undefined, 404, 'ResourceNotFound'],
+    ['PUT', `${vaultUrl.slice(0, -4)}1bad`, '{}', 400, 'InvalidInput'],
+    ['PUT', `${vaultUrl.slice(0, -4)}Fine`, '{"properties":{"surprise":1}}', 400, 'InvalidInput'],
+    ['PUT', `${vaultUrl.slice(0, -4)}Fine`, '{', 400, 'InvalidInput'],
+    ['POST', `${itemUrl}/backup`, '{"properties":{"objectType":"Other"}}', 400, 'InvalidInput'],
+    ['POST', `${itemUrl}/backup`, undefined, 400, 'InvalidInput'],
+    ['DELETE', itemUrl, undefined, 400, 'OperationNotSupported'],
+    ['GET', `${vaultUrl}/backupJobs?$filter=status%20is%20bad`, undefined, 400, 'InvalidInput'],
+    ['GET', `${vaultUrl}/backupJobs?$filter=status%20eq%20'Done'`, undefined, 400, 'InvalidInput'],
+    ['GET', `${vaultUrl}/backupJobs?$filter=operation%20eq%20'Nap'`, undefined, 400, 'InvalidInput'],
+    ['GET', `${vaultUrl}/backupJobs?$filter=backupManagementType%20eq%20'X'`, undefined, 400, 'InvalidInput'],
+    ['GET', `${vaultUrl}/backupProtectedItems?$filter=color%20eq%20'red'`, undefined, 400, 'InvalidInput'],
+    ['GET', `${itemUrl}/recoveryPoints?$filter=startDate%20eq%20'soon'`, undefined, 400, 'InvalidInput'],
+    ['GET', `${vaultUrl}/backupJobs/none`, undefined, 404, 'ResourceNotFound'],
+    ['POST', `${vaultUrl}/backupJobs/none/cancel`, undefined, 404, 'ResourceNotFound'],
+    ['GET', `${itemUrl}/recoveryPoints/1`, undefined, 404, 'ResourceNotFound'],
+  ])('refuses %s %s (%s) clearly', async (method, path, body, status, code) => {
+    const answer = await raw(method, path, body === undefined ? {} : { body });
+    const { error } = JSON.parse(answer.body);
+    expect([answer.status, error.code]).toEqual([status, code]);
+    expect(error.message).toMatch(/\.$/);
+    expect(error.additionalInfo[0].info.action).toMatch(/\w/);
+    expect(answer.headers['x-ms-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+  });
+});
