@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../errors/index.ts';
-import { fileSystemBackend } from './file-system-backend.ts';
+import { fileSystemBackend } from './backends/file-system.ts';
 import { createStore, memoryBackend, openStore } from './index.ts';
 import { ForgetfulFiles } from './testing/forgetful-files.ts';
 import { backUp, bytesFrom, restore, testChunkBytes, testClock } from './testing/model-disk.ts';

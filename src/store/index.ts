@@ -3,9 +3,9 @@
  * safe, `docs/store-format.md` the format.
  */
 export type { Backend, BackendCapabilities, ObjectInfo } from './backend.ts';
+export { fileSystemBackend } from './backends/file-system.ts';
+export { type MemoryBackend, memoryBackend } from './backends/memory.ts';
 export { printPlan } from './collect/plan.ts';
-export { fileSystemBackend } from './file-system-backend.ts';
-export { type MemoryBackend, memoryBackend } from './memory-backend.ts';
 export { type Clock, type CreateOptions, createStore, type OpenOptions, openStore } from './open-store.ts';
 export type { DiskReader, PointWriter, Store } from './store.ts';
 export type {

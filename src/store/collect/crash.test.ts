@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fileSystemBackend } from '../file-system-backend.ts';
+import { fileSystemBackend } from '../backends/file-system.ts';
 import { createStore, openStore } from '../index.ts';
 import { ForgetfulFiles } from '../testing/forgetful-files.ts';
 import { backUp, bytesFrom, restore, testChunkBytes } from '../testing/model-disk.ts';

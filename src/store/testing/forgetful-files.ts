@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import type { Files } from '../files.ts';
+import type { Files } from '../backends/files.ts';
 
 interface Node {
   kind: 'file' | 'directory';

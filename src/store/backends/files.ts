@@ -1,5 +1,5 @@
 import { open, readdir, rename, stat, unlink } from 'node:fs/promises';
-import { makeDirectoryDurable, syncDirectory, tryLockFile } from '../platform/index.ts';
+import { makeDirectoryDurable, syncDirectory, tryLockFile } from '../../platform/index.ts';
 
 /** The calls the file-system backend makes. A seam so that a test can forget what was not synced and fail at will. */
 export interface Files {

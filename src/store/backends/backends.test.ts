@@ -2,10 +2,10 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { fileSystemBackend } from './file-system-backend.ts';
-import { memoryBackend } from './memory-backend.ts';
-import { backendContract } from './testing/backend-contract.ts';
-import { ForgetfulFiles } from './testing/forgetful-files.ts';
+import { backendContract } from '../testing/backend-contract.ts';
+import { ForgetfulFiles } from '../testing/forgetful-files.ts';
+import { fileSystemBackend } from './file-system.ts';
+import { memoryBackend } from './memory.ts';
 
 const directories: string[] = [];
 async function temporaryDirectory(): Promise<string> {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import { HoldfastError, messageOf } from '../errors/index.ts';
-import { type Backend, checkObjectName, checkPrefix, type ObjectInfo } from './backend.ts';
+import { HoldfastError, messageOf } from '../../errors/index.ts';
+import { type Backend, checkObjectName, checkPrefix, type ObjectInfo } from '../backend.ts';
 import { type Files, nodeFiles } from './files.ts';
 
 /** Files being written live here, and only the holder of the lock writes: at lock time all of it is left over. */

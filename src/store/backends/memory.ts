@@ -1,4 +1,4 @@
-import { type Backend, checkObjectName, checkPrefix } from './backend.ts';
+import { type Backend, checkObjectName, checkPrefix } from '../backend.ts';
 
 /** A backend that lives as long as the process; for tests, and to see what a backend must do without a disk under it. */
 export interface MemoryBackend extends Backend {
