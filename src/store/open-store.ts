@@ -144,16 +144,27 @@ async function openLocked(
 function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store {
   const { backend, reader, index, sink } = state;
   const writers = new Set<StorePointWriter>();
-  const collections = new Set<Promise<unknown>>();
+  /** What may still change the medium: the lock is kept until it is over. */
+  const changes = new Set<Promise<unknown>>();
   const oneCollection = new Limiter(1);
   const closed = new AbortController();
   let closing: Promise<void> | undefined;
+
+  async function change<T>(action: () => Promise<T>): Promise<T> {
+    const changed = action();
+    changes.add(changed);
+    try {
+      return await changed;
+    } finally {
+      changes.delete(changed);
+    }
+  }
 
   async function close(): Promise<void> {
     state.close();
     closed.abort(new Error('the store has been closed'));
     try {
-      await Promise.allSettled(collections);
+      await Promise.allSettled(changes);
       for (const writer of [...writers]) await writer[Symbol.asyncDispose]();
       await state.saveIndexIfRoom();
     } finally {
@@ -196,16 +207,18 @@ function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store 
       state.throwIfClosed();
       checkIdentifier('item', itemId);
       checkIdentifier('point', pointId);
-      const name = pointName(itemId, pointId);
-      if ((await backend.stat(name)) === undefined)
-        throw new HoldfastError(
-          'RecoveryPointNotInStore',
-          `The store has no recovery point ${pointId} of ${itemId}.`,
-          { target: pointId },
-        );
-      state.known.forget(itemId, pointId);
-      await backend.delete(name);
-      state.points.delete(pointId);
+      await change(async () => {
+        const name = pointName(itemId, pointId);
+        if ((await backend.stat(name)) === undefined)
+          throw new HoldfastError(
+            'RecoveryPointNotInStore',
+            `The store has no recovery point ${pointId} of ${itemId}.`,
+            { target: pointId },
+          );
+        state.known.forget(itemId, pointId);
+        await backend.delete(name);
+        state.points.delete(pointId);
+      });
     },
     async verifyPoint(itemId, pointId, verifyOptions) {
       const record = await this.readPoint(itemId, pointId);
@@ -230,16 +243,12 @@ function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store 
       state.throwIfClosed();
       const { signal: own } = collectOptions;
       const signal = own === undefined ? closed.signal : AbortSignal.any([own, closed.signal]);
-      const collected = oneCollection.run(async () => {
-        signal.throwIfAborted();
-        return await collect(state, { ...collectOptions, signal }, clock.now());
-      });
-      collections.add(collected);
-      try {
-        return await collected;
-      } finally {
-        collections.delete(collected);
-      }
+      return await change(() =>
+        oneCollection.run(async () => {
+          signal.throwIfAborted();
+          return await collect(state, { ...collectOptions, signal }, clock.now());
+        }),
+      );
     },
     async [Symbol.asyncDispose]() {
       closing ??= close();
