@@ -40,6 +40,20 @@ export class CondemnedPacks {
     this.#index.setPackState(this.#packs.number(packId), packStates.kept);
   }
 
+  /**
+   * A clock that was ahead when a pack was condemned must not keep it until that time comes: its age counts from `now`.
+   * The number of packs concerned.
+   */
+  dateBack(now: Temporal.Instant): number {
+    let dated = 0;
+    for (const [packId, sentence] of this.#sentences) {
+      if (Temporal.Instant.compare(sentence.at, now) <= 0) continue;
+      this.#sentences.set(packId, { ...sentence, at: now.toString() });
+      dated++;
+    }
+    return dated;
+  }
+
   /** Before a pack is put. From when it resolves, no deletion of this name begins. */
   async makeWay(packId: string): Promise<void> {
     await this.#deleting.get(packId);

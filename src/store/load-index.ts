@@ -105,7 +105,7 @@ export async function trimSegments(backend: Backend, isGone: (packId: string) =>
 }
 
 /** A pack whose trailer cannot be read is noted: the points that need it will say so, the others do not care. */
-async function readSection(
+export async function readSection(
   backend: Backend,
   packs: PackTable,
   packId: string,

@@ -24,6 +24,8 @@ export class StorePointWriter implements PointWriter {
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #disks = new Set<Promise<unknown>>();
+  /** Roots of the disks written here, all of whose chunks this writer has met. */
+  readonly #written = new Set<string>();
   #committing: Promise<PointRecord> | undefined;
   #giving: Promise<void> | undefined;
   #recordAttempted = false;
@@ -71,7 +73,9 @@ export class StorePointWriter implements PointWriter {
     const written = write();
     this.#disks.add(written);
     try {
-      return await written;
+      const result = await written;
+      if (result.disk.root !== undefined) this.#written.add(result.disk.root);
+      return result;
     } catch (error) {
       this.#failure ??= { error };
       throw error;
@@ -144,16 +148,18 @@ export class StorePointWriter implements PointWriter {
   /**
    * What a writer relies on stays while it is open (`Uses`), so what it met is there, unless a copy has turned out to
    * be bad. Then every reference is looked up, those taken over from a base included; and also when a collection has
-   * deleted anything meanwhile, for a mistake there must not be found by a restore.
+   * deleted anything meanwhile, for a mistake there must not be found by a restore. So is a disk that neither this
+   * writer nor a known point vouches for.
    */
   async #checkComplete({ disks }: PointRecord): Promise<void> {
-    const { index, reader, removals } = this.#state;
+    const { index, reader, removals, known } = this.#state;
     const isSuspect = index.hasDamage || removals !== this.#removalsAtBegin;
     for (const { disk } of disks) {
       if (disk.root === undefined) continue;
       this.#use.hold(disk);
       const rootIsThere = index.find(Buffer.from(disk.root, 'hex')) !== undefined;
-      if (rootIsThere && !isSuspect) continue;
+      const isVouchedFor = this.#written.has(disk.root) || known.isRoot(disk.root);
+      if (rootIsThere && isVouchedFor && !isSuspect) continue;
       const missing = await findMissing(disk, reader, this.#signal);
       if (missing !== undefined) throw damagedDiskError(missing);
     }

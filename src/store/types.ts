@@ -145,7 +145,7 @@ export interface CollectReport {
   condemnedPacks: number;
   condemnedBytes: number;
   repackedPacks: number;
-  /** Packs that could not be repacked as they are damaged; they stay. */
+  /** Packs found to be damaged: they were not repacked, or their copies not relied upon; they stay. */
   damagedPacks: string[];
   /** Repacking ended early for want of space. */
   ranOutOfSpace: boolean;

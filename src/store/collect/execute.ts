@@ -5,6 +5,7 @@ import { PackWriter, packTargetBytes } from '../pack-writer.ts';
 import type { CollectPlan, PackAction, PackPlan } from '../types.ts';
 import { bytesIn, type CollectRun, whenSettled } from './collect-run.ts';
 import { copyNeeded, repackLimitOfOnePack } from './repack.ts';
+import { isReplaced } from './replaced.ts';
 
 const defaultRepackLimitBytes = 8 * 1024 ** 3;
 
@@ -43,7 +44,8 @@ async function condemnAndAnnounce(run: CollectRun, plan: CollectPlan, doomed: re
   const { state } = run;
   const pardons = planned(plan, 'pardon');
   const dead = planned(plan, 'condemn');
-  const isChanged = doomed.length + pardons.length + dead.length > 0;
+  const dated = state.condemned.dateBack(run.now);
+  const isChanged = dated + doomed.length + pardons.length + dead.length > 0;
   if (!isChanged && state.generations.points === plan.points) return;
   for (const { pack } of doomed) state.generations.removed.add(pack);
   for (const { pack } of pardons) state.condemned.pardon(pack);
@@ -85,6 +87,7 @@ async function remove(run: CollectRun, doomed: readonly PackPlan[]): Promise<voi
     options.signal?.throwIfAborted();
     options.onProgress?.({ phase: 'removing', done, total: doomed.length });
     await work.pace(0);
+    if (!(await isReplaced(run, pack))) continue;
     await whenSettled(run, async () => {
       // Held or pardoned since the plan was made: the next collection sees to it.
       if (!state.condemned.sentences.has(pack) || bytesIn(run, pack).neededBytes > 0) return;

@@ -334,4 +334,22 @@ describe('mistakes that others made', () => {
     await using again = await openStore(backend, options);
     for (const pointId of points.keys()) expect(await again.verifyPoint('vm', pointId, {})).toEqual([]);
   });
+
+  test('kopia: a clock that was years ahead for one collection keeps no garbage for years', async () => {
+    const { backend, store, clock, options } = await emptyStore();
+    await backUp(store, 'kept', noise(1, 4));
+    await backUp(store, 'gone', noise(2, 8));
+    await store.deletePoint('vm', 'gone');
+    clock.move(24 * 365 * 10);
+    const { condemnedPacks } = await store.collect();
+    expect(condemnedPacks).toBeGreaterThan(0);
+    clock.move(-24 * 365 * 10);
+    await store.collect();
+    await store[Symbol.asyncDispose]();
+    await using again = await openStore(backend, options);
+    clock.move(23);
+    expect((await again.collect()).removedPacks).toBe(0); // the time begins anew, and is waited for
+    clock.move(2);
+    expect((await again.collect()).removedPacks).toBe(condemnedPacks);
+  });
 });

@@ -97,4 +97,58 @@ describe('damage and copies', () => {
     expect((await restore(store, 'kept')).equals(noise(2, 4))).toBe(true);
     await store[Symbol.asyncDispose]();
   });
+
+  test('the old copy of repacked content goes only when the new one has been read and found good', async () => {
+    for (const damage of ['none', 'flipped', 'pack lost'] as const) {
+      const { backend, clock, store, options } = await emptyStore(9);
+      const content = noise(1, 9);
+      const { disk } = await backUp(store, 'old', content);
+      const packNames = () => [...backend.objects.keys()].filter((name) => name.endsWith('.pack'));
+      const changed = Buffer.from(content);
+      noise(7, 4).copy(changed);
+      const extents = [{ offset: 0, length: 4 * testChunkBytes, zero: false }];
+      await backUp(store, 'new', changed, { base: disk, extents });
+      await store.deletePoint('vm', 'old');
+      const before = packNames();
+      expect((await store.collect()).repackedPacks).toBe(1);
+      const [copies = ''] = packNames().filter((name) => !before.includes(name));
+      const bytes = backend.objects.get(copies) ?? Buffer.alloc(0);
+      // What the medium does to the copies in the day they are the only ones that count.
+      if (damage === 'flipped') bytes.writeUInt8((bytes[5000] ?? 0) ^ 1, 5000);
+      if (damage === 'pack lost') backend.objects.delete(copies);
+      clock.move(25);
+      const { removedPacks } = await store.collect();
+      expect(removedPacks).toBe(damage === 'none' ? 1 : 0);
+      expect((await restore(store, 'new')).equals(changed), damage).toBe(true);
+      await store[Symbol.asyncDispose]();
+      await using again = await openStore(backend, options);
+      for (let round = 0; round < 4; round++) {
+        await again.collect();
+        clock.move(25);
+      }
+      expect((await restore(again, 'new')).equals(changed), damage).toBe(true);
+      expect(await again.verifyPoint('vm', 'new', {})).toEqual([]);
+    }
+  });
+
+  test('a point is not committed over a disk of others that has lost something', async () => {
+    const { backend, clock, store } = await emptyStore(1);
+    const { disk } = await backUp(store, 'gone', noise(1, 4));
+    await backUp(store, 'kept', noise(2, 4));
+    await store.deletePoint('vm', 'gone');
+    await store.collect();
+    clock.move(25);
+    let deletions = 0;
+    const { delete: remove } = backend;
+    backend.delete = async (name) => {
+      if (name.endsWith('.pack') && ++deletions === 2) throw new HoldfastError('StoreUnavailable', 'no more');
+      await remove(name);
+    };
+    await expect(store.collect()).rejects.toThrow('no more');
+    backend.delete = remove;
+    await using writer = await store.beginPoint({ itemId: 'vm', pointId: 'new' });
+    const record = { createdAt: '2026-11-21T06:00:00Z', disks: [{ name: 'sda', disk }], metadata: {} };
+    await expect(writer.commit(record)).rejects.toMatchObject({ code: 'StoreDamaged' });
+    await store[Symbol.asyncDispose]();
+  });
 });
