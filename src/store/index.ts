@@ -6,6 +6,13 @@ export type { Backend, BackendCapabilities, ObjectInfo } from './backend.ts';
 export { fileSystemBackend } from './backends/file-system.ts';
 export { type MemoryBackend, memoryBackend } from './backends/memory.ts';
 export { printPlan } from './collect/plan.ts';
+export {
+  baseForCopy,
+  type CopiedPoint,
+  type CopyPointRequest,
+  type CopyProgress,
+  copyPoint,
+} from './copy-point.ts';
 export { type Clock, type CreateOptions, createStore, type OpenOptions, openStore } from './open-store.ts';
 export type { DiskReader, PointWriter, Store } from './store.ts';
 export type {
@@ -13,12 +20,14 @@ export type {
   CollectPlan,
   CollectProgress,
   CollectReport,
+  CommitOptions,
   Damage,
   DiskExtent,
   DiskRoot,
   DiskSource,
   PackAction,
   PackPlan,
+  PointOrigin,
   PointRecord,
   StoreStats,
   WriteDiskRequest,

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { HoldfastError } from '../errors/index.ts';
 import type { Backend } from './backend.ts';
+import { changedExtents } from './changed-extents.ts';
 import { collect } from './collect/collect.ts';
 import { reserveBytes } from './collect/generations.ts';
+import { MapReader } from './disk-map.ts';
 import { openDisk } from './disk-reader.ts';
 import { encodeDocument } from './document.ts';
 import { loadGeneration } from './generation-record.ts';
@@ -175,6 +177,7 @@ function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store 
 
   return {
     storeId: state.config.storeId,
+    chunkSizeBytes: state.config.chunkSizeBytes,
     async beginPoint({ itemId, pointId, signal }) {
       state.throwIfClosed();
       signal?.throwIfAborted();
@@ -202,6 +205,15 @@ function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store 
     openDisk(disk) {
       state.throwIfClosed();
       return openDisk(disk, reader, state.uses.hold(disk));
+    },
+    async *changedExtents(base, disk, { signal } = {}) {
+      state.throwIfClosed();
+      const holds = [disk, ...(base === undefined ? [] : [base])].map((each) => state.uses.hold(each));
+      try {
+        yield* changedExtents(base && new MapReader(base, reader), new MapReader(disk, reader), signal);
+      } finally {
+        for (const hold of holds) hold.release();
+      }
     },
     async deletePoint(itemId, pointId) {
       state.throwIfClosed();

@@ -13,7 +13,7 @@ const recordsInFlight = 8;
 /** Throws a plain error for a record that could not be read back as it is. */
 export function encodePoint(record: PointRecord): Buffer {
   Temporal.Instant.from(record.createdAt);
-  for (const { disk } of record.disks) checkDiskRoot(disk);
+  for (const { disk } of [...record.disks, ...(record.copyOf?.disks ?? [])]) checkDiskRoot(disk);
   if (new Set(record.disks.map(({ name }) => name)).size < record.disks.length)
     throw new Error(`two disks of ${record.pointId} have the same name`);
   const bytes = encodeDocument('point', record);
@@ -31,19 +31,30 @@ export function decodePoint(name: string, bytes: Buffer): PointRecord {
     if (record.pointId !== expected?.pointId || record.itemId !== expected.itemId)
       throw new Error(`it is the record of ${record.itemId}/${record.pointId}`);
     Temporal.Instant.from(record.createdAt);
-    const disks = record.disks.map(({ name, disk }) => {
-      const root = disk.root ?? undefined;
-      checkDiskRoot({ ...disk, root });
-      return { name, disk: { root, sizeBytes: disk.sizeBytes, chunkSizeBytes: disk.chunkSizeBytes } };
-    });
-    const { pointId, itemId, createdAt, metadata } = record;
-    return { pointId, itemId, createdAt, disks, metadata };
+    const { pointId, itemId, createdAt, metadata, copyOf } = record;
+    return {
+      pointId,
+      itemId,
+      createdAt,
+      disks: record.disks.map(decodeDisk),
+      metadata,
+      ...(copyOf === undefined
+        ? {}
+        : { copyOf: { storeId: String(copyOf.storeId), disks: copyOf.disks.map(decodeDisk) } }),
+    };
   } catch (error) {
     throw new HoldfastError('StoreDamaged', `${name} is damaged: ${messageOf(error)}.`, {
       cause: error,
       target: name,
     });
   }
+}
+
+function decodeDisk({ name, disk }: PointRecord['disks'][number]): PointRecord['disks'][number] {
+  const { root, sizeBytes, chunkSizeBytes } = disk;
+  const decoded = { root: root ?? undefined, sizeBytes, chunkSizeBytes };
+  checkDiskRoot(decoded);
+  return { name, disk: decoded };
 }
 
 /** @throws RecoveryPointNotInStore @throws StoreDamaged @throws StoreVersionNotSupported */
