@@ -51,8 +51,8 @@ export interface Backend {
   put(name: string, parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void>;
   /**
    * The bytes of a range (default: all), fewer where the object ends; undefined when there is no such object. A backend
-   * may put them into `into` (`length` bytes, possibly of shared memory) and return a view of that; once the promise has
-   * settled, it does not touch `into` any more.
+   * may put them into `into` (at least `length` bytes, possibly of shared memory) and return a view of that, from anywhere
+   * in it; it may use all of it, and once the promise has settled, it does not touch it any more.
    */
   get(name: string, range?: ObjectRange): Promise<Buffer | undefined>;
   stat(name: string): Promise<ObjectInfo | undefined>;

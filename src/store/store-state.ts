@@ -1,4 +1,5 @@
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
+import { directRoom } from '../platform/index.ts';
 import type { Backend } from './backend.ts';
 import type { ChunkIndex } from './chunk-index.ts';
 import { ChunkReader } from './chunk-reader.ts';
@@ -64,7 +65,7 @@ export class StoreState {
     const windowBytes = windowBytesFor(config.chunkSizeBytes);
     // Each thread has one in hand and one waiting; the others are being read or put into packs.
     this.windows = new SlabPool(this.workers.limit * 2 + 2, windowBytes, windowBytes);
-    const fetches = new SlabPool(this.workers.limit * 2 + 2, windowBytes, 0);
+    const fetches = new SlabPool(this.workers.limit * 2 + 2, directRoom(windowBytes), 0);
     this.reader = new ChunkReader(backend, index, packs, this.workers, fetches);
     const onPack = (section: IndexSection) => {
       this.#unsaved.push(section);
