@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { HoldfastError } from '../errors/index.ts';
-import type { Backend } from './backend.ts';
+import type { Backend, StoreLock } from './backend.ts';
 import { changedExtents } from './changed-extents.ts';
 import { collect } from './collect/collect.ts';
 import { reserveBytes } from './collect/generations.ts';
@@ -87,7 +87,7 @@ function notFound({ description }: Backend): HoldfastError {
 async function withLock(
   backend: Backend,
   options: { create: boolean },
-  action: (lock: AsyncDisposable) => Promise<Store>,
+  action: (lock: StoreLock) => Promise<Store>,
 ): Promise<Store> {
   const lock = await backend.lock(options);
   if (lock === undefined)
@@ -120,7 +120,7 @@ async function openLocked(
   backend: Backend,
   options: OpenOptions,
   config: StoreConfig,
-  lock: AsyncDisposable,
+  lock: StoreLock,
 ): Promise<Store> {
   const compressionLevel = options.compressionLevel ?? defaultCompressionLevel;
   // zstd would take the nearest it has, and say nothing.
@@ -135,6 +135,7 @@ async function openLocked(
     compressionLevel,
     threads: options.threads,
     reserveBytes: options.reserveBytes ?? reserveBytes,
+    lost: lock.lost,
   });
   for (const { itemId, pointId } of points) {
     state.points.set(pointId, itemId);
@@ -143,7 +144,7 @@ async function openLocked(
   return storeOf(state, lock, options.clock);
 }
 
-function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store {
+function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
   const { backend, reader, index, sink } = state;
   const writers = new Set<StorePointWriter>();
   /** What may still change the medium: the lock is kept until it is over. */
@@ -168,7 +169,8 @@ function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store 
     try {
       await Promise.allSettled(changes);
       for (const writer of [...writers]) await writer[Symbol.asyncDispose]();
-      await state.saveIndexIfRoom();
+      // The index is a cache: whoever has the lock now reads the packs that no segment has.
+      if (!lock.lost.aborted) await state.saveIndexIfRoom();
     } finally {
       await state.workers[Symbol.asyncDispose]();
       await lock[Symbol.asyncDispose]();
@@ -178,6 +180,7 @@ function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store 
   return {
     storeId: state.config.storeId,
     chunkSizeBytes: state.config.chunkSizeBytes,
+    lost: lock.lost,
     async beginPoint({ itemId, pointId, signal }) {
       state.throwIfClosed();
       signal?.throwIfAborted();
@@ -254,7 +257,7 @@ function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store 
     async collect(collectOptions = {}) {
       state.throwIfClosed();
       const { signal: own } = collectOptions;
-      const signal = own === undefined ? closed.signal : AbortSignal.any([own, closed.signal]);
+      const signal = AbortSignal.any([closed.signal, lock.lost, ...(own === undefined ? [] : [own])]);
       return await change(() =>
         oneCollection.run(async () => {
           signal.throwIfAborted();

@@ -49,7 +49,8 @@ export class StorePointWriter implements PointWriter {
     this.#removalsAtBegin = state.removals;
     this.#packs = new PackWriter(sink, settings.packTargetBytes, this.#use.wrote);
     this.#chunks = new ChunkWriter(index, workers, settings.compressionLevel, this.#packs);
-    this.#signal = point.signal ? AbortSignal.any([point.signal, this.#stop.signal]) : this.#stop.signal;
+    const signals = [this.#stop.signal, settings.lost];
+    this.#signal = AbortSignal.any(point.signal ? [point.signal, ...signals] : signals);
     this.#onFinish = onFinish;
   }
 

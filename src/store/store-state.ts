@@ -23,6 +23,8 @@ export interface StoreSettings {
   /** What a collection sets aside. */
   reserveBytes: number;
   compressionLevel: number;
+  /** Aborted when others may change the store: see `StoreLock`. */
+  lost: AbortSignal;
   /** Threads for work on bytes; undefined: one per core. */
   threads: number | undefined;
 }
@@ -113,6 +115,7 @@ export class StoreState {
   }
 
   throwIfClosed(): void {
+    this.settings.lost.throwIfAborted();
     if (this.#closed) throw new Error('the store has been closed');
   }
 

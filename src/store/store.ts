@@ -21,6 +21,12 @@ export interface Store extends AsyncDisposable {
   readonly storeId: string;
   /** Of disks that are written now; those that are there may have another. */
   readonly chunkSizeBytes: number;
+  /**
+   * Aborted when the right to change the store has been lost, with StoreLockLost as the reason: a lease that could not
+   * be renewed in time. Writers and collections end with it, everything fails from then on, and the store is to be
+   * disposed and opened anew. A store in a directory never loses it.
+   */
+  readonly lost: AbortSignal;
   /** Begins a recovery point. Dispose it: without `commit` everything it wrote is garbage for a later collection. */
   beginPoint(options: { pointId: string; itemId: string; signal?: AbortSignal }): Promise<PointWriter>;
   /** Ascending by item, then time. A record that cannot be read is reported, not skipped silently. */
