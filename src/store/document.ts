@@ -41,5 +41,17 @@ export function decodeDocument(kind: DocumentKind, name: string, bytes: Buffer):
     throw new HoldfastError('StoreDamaged', `${name} is damaged: its checksum does not match.`, {
       target: name,
     });
-  return JSON.parse(json.toString('utf8'));
+  return parseBody(name, json);
+}
+
+/** A body whose sum is right may still be anything: no program of ours wrote it, but somebody did. */
+function parseBody(name: string, json: Buffer): unknown {
+  try {
+    return JSON.parse(json.toString('utf8'));
+  } catch (error) {
+    throw new HoldfastError('StoreDamaged', `${name} is damaged: its body is not JSON.`, {
+      cause: error,
+      target: name,
+    });
+  }
 }

@@ -11,7 +11,7 @@ export const reserveName = 'reserve/space';
 export const markerNames = ['packs/marker', 'points/marker'] as const;
 
 const packPattern = /^packs\/([0-9a-f]{2})\/(\1[0-9a-f]{62})\.pack$/;
-const pointPattern = /^points\/([A-Za-z0-9][A-Za-z0-9-]*)\/([A-Za-z0-9][A-Za-z0-9-]*)\.point$/;
+const pointPattern = /^points\/([A-Za-z0-9][A-Za-z0-9-]{0,127})\/([A-Za-z0-9][A-Za-z0-9-]{0,127})\.point$/;
 const generationPattern = /^generations\/([1-9][0-9]{0,14})\.generation$/;
 const identifierPattern = /^[A-Za-z0-9][A-Za-z0-9-]{0,127}$/;
 
