@@ -7,6 +7,7 @@ import { fetchObject } from './object-access.ts';
 import type { PackEntry } from './pack-format.ts';
 import type { PackTable } from './pack-table.ts';
 import { Slab, type SlabPool, slabEntries } from './slab.ts';
+import type { Quarantine } from './verify/quarantine.ts';
 
 /** Why a chunk cannot be read. */
 export interface ChunkDamage {
@@ -28,14 +29,28 @@ export class ChunkReader {
   readonly #packs: PackTable;
   readonly #workers: ChunkWorkers;
   readonly #slabs: SlabPool;
+  readonly #quarantine: Quarantine;
 
   /** `slabs` take what is fetched; their size is what is fetched in one call when frames lie side by side. */
-  constructor(backend: Backend, index: ChunkIndex, packs: PackTable, workers: ChunkWorkers, slabs: SlabPool) {
+  constructor(
+    backend: Backend,
+    index: ChunkIndex,
+    packs: PackTable,
+    workers: ChunkWorkers,
+    slabs: SlabPool,
+    quarantine: Quarantine,
+  ) {
     this.#backend = backend;
     this.#index = index;
     this.#packs = packs;
     this.#workers = workers;
     this.#slabs = slabs;
+    this.#quarantine = quarantine;
+  }
+
+  /** Bytes of frames that are fetched in one call. */
+  get fetchBytes(): number {
+    return this.#slabs.inputBytes;
   }
 
   /** Undefined when the index knows a good copy; nothing is read. */
@@ -58,10 +73,10 @@ export class ChunkReader {
     for (const copy of this.#index.copies(id)) {
       const result = await this.readCopy(id, copy, plainLength, signal);
       if (result.data !== undefined) {
-        this.#index.markGood(copy);
+        this.#markGood(copy);
         return result;
       }
-      this.#index.markBad(copy);
+      this.#markBad(copy, result.damage);
       damage = result.damage;
     }
     return { damage };
@@ -103,6 +118,39 @@ export class ChunkReader {
     if (read === undefined || typeof read === 'string' || read.plain === undefined) return undefined;
     const plain = bufferOn(read.plain);
     return run.map((_, number) => plain.subarray(number * plainLength, (number + 1) * plainLength));
+  }
+
+  /** Several chunks as {@link absence} judges them, in order. */
+  async absences(ids: readonly Uint8Array[], plainLength: number): Promise<(ChunkDamage | undefined)[]> {
+    return ids.map((id) => this.absence(id, plainLength));
+  }
+
+  /**
+   * What is wrong with each of some frames that follow each other in a pack, all of one content length; undefined where
+   * sound. Undefined altogether when there is no such pack. Marks are left as they are.
+   */
+  async checkFrames(
+    packId: string,
+    run: readonly PackEntry[],
+    signal?: AbortSignal,
+  ): Promise<(string | undefined)[] | undefined> {
+    const pack = this.#packs.number(packId);
+    const copies = run.map((entry) => ({ ...entry, entry: -1, pack, bad: false }));
+    const [first] = run;
+    if (first === undefined) return [];
+    const ids = run.map(({ id }) => id);
+    const read = await this.#fetch(ids, copies, first.plainLength, signal);
+    if (read === undefined) return undefined;
+    const wrong = typeof read === 'string' ? read : read.plain === undefined ? read.wrong : undefined;
+    if (typeof read !== 'string' && read.plain !== undefined) return run.map(() => undefined);
+    if (run.length === 1) return [wrong ?? 'it cannot be read'];
+    const found: (string | undefined)[] = [];
+    for (const entry of run) {
+      const alone = await this.checkFrames(packId, [entry], signal);
+      if (alone === undefined) return undefined;
+      found.push(alone[0]);
+    }
+    return found;
   }
 
   /** One copy, whatever is known of it; its mark is left as it is. */
@@ -150,14 +198,12 @@ export class ChunkReader {
     const length = run.reduce((sum, { storedLength }) => sum + storedLength, 0);
     const name = packName(this.#packs.id(first.pack));
     const unpackIn = async (slab: Slab) => {
-      const into = slab.input;
+      const into = slab.input.subarray(0, length);
       const fetched = await fetchObject(this.#backend, name, { offset, length, into, signal });
       if (!Buffer.isBuffer(fetched)) return fetched;
       if (fetched.length !== length) return 'the pack is too short';
-      const isInPlace = fetched.buffer === into.buffer;
-      if (!isInPlace) into.set(fetched);
-      const from = isInPlace ? fetched.byteOffset - into.byteOffset : 0;
-      return await this.#unpack(slab, ids, run, plainLength, from);
+      if (fetched.buffer !== into.buffer) into.set(fetched);
+      return await this.#unpack(slab, ids, run, plainLength);
     };
     // Only a store written with larger chunks than this one's has frames that no slab takes.
     return length > this.#slabs.inputBytes
@@ -165,20 +211,30 @@ export class ChunkReader {
       : await this.#slabs.use(unpackIn);
   }
 
-  /** The frames' stored bytes lie in the slab's input from `from` on as they do in the pack. */
+  /** The frames' stored bytes lie in the slab, from its beginning, as they do in the pack. */
   #unpack(
     slab: Slab,
     ids: readonly Uint8Array[],
     run: readonly Pick<PackEntry, 'codec' | 'offset' | 'storedLength' | 'crc'>[],
     plainLength: number,
-    from = 0,
   ): Promise<JobResult> {
-    const start = (run[0]?.offset ?? 0) - from;
+    const start = run[0]?.offset ?? 0;
     run.forEach(({ codec, offset, storedLength, crc }, number) => {
       slab.setFrame(number, { codec, offset: offset - start, length: storedLength, crc });
       slab.setId(number, ids[number] ?? Buffer.alloc(0));
     });
     return this.#workers.run(slab, { kind: 'unpack', count: run.length, plainBytes: plainLength });
+  }
+
+  #markGood(copy: ChunkCopy): void {
+    this.#index.markGood(copy);
+    this.#quarantine.clear(this.#packs.id(copy.pack), copy.offset);
+  }
+
+  /** What is in a pack that is missing needs no note: its absence shows when the store is opened. */
+  #markBad(copy: ChunkCopy, { kind }: ChunkDamage): void {
+    this.#index.markBad(copy);
+    if (kind === 'corrupt') this.#quarantine.note(this.#packs.id(copy.pack), copy.offset);
   }
 
   /** What else was in a missing pack is gone too: no writer may take it for stored. */

@@ -1,46 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../errors/index.ts';
-import { createStore, type MemoryBackend, memoryBackend, openStore, type Store } from './index.ts';
-import { decodeFooter, packFooterBytes, trailerEntries } from './pack-format.ts';
-import { backUp, bytesFrom, restore, testChunkBytes, testClock } from './testing/model-disk.ts';
-import type { DiskRoot } from './types.ts';
+import { createStore, memoryBackend, openStore, type Store } from './index.ts';
+import { packFooterBytes } from './pack-format.ts';
+import {
+  damageOptions,
+  dropIndex,
+  entriesOf,
+  flip,
+  newContent,
+  oldContent,
+  packIdOf,
+  twoPoints,
+} from './testing/damaged-store.ts';
+import { backUp, bytesFrom, restore, testChunkBytes } from './testing/model-disk.ts';
 
-const options = { clock: testClock, chunkSizeBytes: testChunkBytes };
-const oldContent = bytesFrom(1, 20 * testChunkBytes);
-const newContent = Buffer.concat([
-  bytesFrom(2, 10 * testChunkBytes),
-  bytesFrom(3, 10 * testChunkBytes + 777),
-]);
-
-/** Two points that share nothing, each in a pack of its own. */
-async function twoPoints(): Promise<{ backend: MemoryBackend; packs: string[]; disk: DiskRoot }> {
-  const backend = memoryBackend();
-  const packNames = () => [...backend.objects.keys()].filter((name) => name.endsWith('.pack'));
-  await using store = await createStore(backend, options);
-  await backUp(store, 'old', oldContent);
-  const [oldPack = ''] = packNames();
-  const { disk } = await backUp(store, 'new', newContent);
-  const newPack = packNames().find((name) => name !== oldPack) ?? '';
-  return { backend, packs: [oldPack, newPack], disk };
-}
-
-function entriesOf(backend: MemoryBackend, pack: string) {
-  const bytes = backend.objects.get(pack) ?? Buffer.alloc(0);
-  const place = decodeFooter(bytes.subarray(-packFooterBytes), bytes.length);
-  if ('wrong' in place) throw new Error(place.wrong);
-  const trailer = Buffer.from(bytes.subarray(place.offset, place.offset + place.length));
-  return { bytes, entries: [...trailerEntries(trailer)] };
-}
-
-function flip(bytes: Buffer, at: number): void {
-  bytes[at] = (bytes[at] ?? 0) ^ 0x10;
-}
-
-function dropIndex(backend: MemoryBackend): void {
-  for (const name of [...backend.objects.keys()]) if (name.startsWith('index/')) backend.objects.delete(name);
-}
-
-const packIdOf = (name: string) => name.slice('packs/xx/'.length, -'.pack'.length);
 const damaged = { code: 'StoreDamaged' };
 
 async function expectOldIsWhole(store: Store): Promise<void> {
@@ -55,7 +28,7 @@ describe('damage is found, located, and stays where it is', () => {
     const { bytes, entries } = entriesOf(backend, pack);
     for (const entry of entries.filter(({ kind }) => kind === 1)) {
       flip(bytes, entry.offset + Math.floor(entry.storedLength / 2));
-      await using store = await openStore(backend, options);
+      await using store = await openStore(backend, damageOptions);
       const chunkId = Buffer.from(entry.id).toString('hex');
       const found = await store.verifyPoint('vm', 'new', {});
       expect(found).toEqual([
@@ -85,7 +58,7 @@ describe('damage is found, located, and stays where it is', () => {
     const { bytes, entries } = entriesOf(backend, packs[1] ?? '');
     const page = entries.find(({ kind }) => kind === 2);
     flip(bytes, (page?.offset ?? 0) + 1);
-    await using store = await openStore(backend, options);
+    await using store = await openStore(backend, damageOptions);
     expect(await store.verifyPoint('vm', 'new', {})).toEqual([
       expect.objectContaining({ kind: 'corrupt', disk: 'sda', offset: 0, length: newContent.length }),
     ]);
@@ -106,7 +79,7 @@ describe('damage is found, located, and stays where it is', () => {
         if (damage === 'footer') flip(bytes, bytes.length - 60);
         if (damage === 'trailer') flip(bytes, bytes.length - packFooterBytes - 30);
         if (!withIndex) dropIndex(backend);
-        await using store = await openStore(backend, options);
+        await using store = await openStore(backend, damageOptions);
         await expectOldIsWhole(store);
         const found = await store.verifyPoint('vm', 'new', {});
         if (withIndex && (damage === 'footer' || damage === 'trailer')) {
@@ -132,7 +105,7 @@ describe('damage is found, located, and stays where it is', () => {
     const bytes = backend.objects.get(name) ?? Buffer.alloc(0);
     const whole = Buffer.from(bytes);
     const expectReported = async (code: string) => {
-      await using store = await openStore(backend, options);
+      await using store = await openStore(backend, damageOptions);
       const { points, damaged: found } = await store.listPoints();
       expect(points.map(({ pointId }) => pointId)).toEqual(['old']);
       expect(found).toEqual([{ kind: 'corrupt', message: expect.stringContaining(name) }]);
@@ -158,12 +131,12 @@ describe('damage is found, located, and stays where it is', () => {
     const { backend } = await twoPoints();
     const bytes = backend.objects.get('holdfast-store') ?? Buffer.alloc(0);
     flip(bytes, bytes.length - 20);
-    await expect(openStore(backend, options)).rejects.toMatchObject(damaged);
+    await expect(openStore(backend, damageOptions)).rejects.toMatchObject(damaged);
   });
 
   test('a stretch the medium cannot read is damage; a store it cannot reach is not', async () => {
     const { backend, packs } = await twoPoints();
-    await using store = await openStore(backend, options);
+    await using store = await openStore(backend, damageOptions);
     const { get } = backend;
     const broken = new HoldfastError('StoreUnavailable', 'EIO: i/o error');
     backend.get = async (name, range) => {
@@ -197,7 +170,7 @@ describe('what the medium cannot read', () => {
           throw new HoldfastError('StoreUnavailable', 'EIO: i/o error');
         return await get(name, range);
       };
-      await using store = await openStore(backend, options);
+      await using store = await openStore(backend, damageOptions);
       await expectOldIsWhole(store);
       const { points, damaged: found } = await store.listPoints();
       expect(points).toHaveLength(suffix === 'point' ? 1 : 2);
@@ -213,7 +186,7 @@ describe('healing', () => {
     const { backend, packs, disk } = await twoPoints();
     const { bytes, entries } = entriesOf(backend, packs[1] ?? '');
     flip(bytes, entries[3]?.offset ?? 0);
-    await using store = await openStore(backend, options);
+    await using store = await openStore(backend, damageOptions);
     expect(await store.verifyPoint('vm', 'new', {})).toHaveLength(1);
     const before = await store.stats();
     // An incremental would inherit the damage: it is refused, not recorded as complete.
@@ -227,14 +200,14 @@ describe('healing', () => {
     await backUp(store, 'incremental-2', newContent, unchanged);
     await store[Symbol.asyncDispose]();
     // After a restart the bad copy is found bad again, and the good one used.
-    await using again = await openStore(backend, options);
+    await using again = await openStore(backend, damageOptions);
     expect((await restore(again, 'new')).equals(newContent)).toBe(true);
     expect(await again.verifyPoint('vm', 'new', {})).toEqual([]);
   });
 
   test('a pack written again under its name counts as good again', async () => {
     const backend = memoryBackend();
-    await using store = await createStore(backend, options);
+    await using store = await createStore(backend, damageOptions);
     const content = bytesFrom(1, testChunkBytes);
     await backUp(store, 'p', content);
     const name = [...backend.objects.keys()].find((object) => object.endsWith('.pack')) ?? '';

@@ -1,7 +1,7 @@
 import type { ChunkReader } from './chunk-reader.ts';
-import { damagedDiskError, entriesPerPage, entryOf, MapReader } from './disk-map.ts';
+import { type DiskDamage, damagedDiskError, entriesPerPage, entryOf, MapReader } from './disk-map.ts';
 import { mapOrdered } from './map-ordered.ts';
-import type { DiskReader } from './store.ts';
+import type { DiskReader, OnGap } from './store.ts';
 import type { DiskRoot } from './types.ts';
 import type { Hold } from './uses.ts';
 
@@ -38,28 +38,6 @@ export async function* chunkGroups(
   }
 }
 
-/** As {@link chunkGroups}, of the chunks that a stretch of the disk touches. */
-export async function* groupsWithin(
-  map: MapReader,
-  { offset, length }: { offset: number; length: number },
-): AsyncGenerator<ChunkGroup> {
-  const { chunkSizeBytes } = map.disk;
-  const most = Math.max(1, groupBytes / chunkSizeBytes);
-  const end = Math.ceil((offset + length) / chunkSizeBytes);
-  let group: ChunkGroup = { first: 0, ids: [] };
-  for (let chunk = Math.floor(offset / chunkSizeBytes); length > 0 && chunk < end; chunk++) {
-    const id = await map.chunkId(chunk);
-    if (group.ids.length > 0 && (id === undefined || group.ids.length === most)) {
-      yield group;
-      group = { first: 0, ids: [] };
-    }
-    if (id === undefined) continue;
-    if (group.ids.length === 0) group.first = chunk;
-    group.ids.push(id);
-  }
-  if (group.ids.length > 0) yield group;
-}
-
 /** `hold` keeps the disk from being collected; the reader lets go of it when it is disposed. */
 export function openDisk(disk: DiskRoot, chunks: ChunkReader, hold: Hold): DiskReader {
   const map = new MapReader(disk, chunks);
@@ -68,20 +46,32 @@ export function openDisk(disk: DiskRoot, chunks: ChunkReader, hold: Hold): DiskR
   async function readGroup(
     { first, ids }: ChunkGroup,
     signal: AbortSignal | undefined,
+    onDamage?: (damage: DiskDamage) => void,
   ): Promise<{ offset: number; data: Buffer }[]> {
     const results = await chunks.readMany(ids, chunkSizeBytes, signal);
     const pieces: { offset: number; data: Buffer }[] = [];
     results.forEach(({ data, damage }, number) => {
       const offset = (first + number) * chunkSizeBytes;
       const length = Math.min(chunkSizeBytes, sizeBytes - offset);
-      if (damage !== undefined) throw damagedDiskError({ offset, length, damage });
+      if (damage !== undefined) {
+        if (onDamage === undefined) throw damagedDiskError({ offset, length, damage });
+        onDamage({ offset, length, damage });
+        return;
+      }
       const last = pieces.at(-1);
       // Chunks that were decompressed together are one stretch of memory already.
-      if (last !== undefined && follows(last.data, data))
+      if (last !== undefined && last.offset + last.data.length === offset && follows(last.data, data))
         last.data = Buffer.from(last.data.buffer, last.data.byteOffset, last.data.length + length);
       else pieces.push({ offset, data: data.subarray(0, length) });
     });
     return pieces;
+  }
+
+  async function readChunk(chunk: number, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
+    const id = await map.chunkId(chunk);
+    if (id === undefined) return undefined;
+    const [piece] = await readGroup({ first: chunk, ids: [id] }, signal);
+    return piece?.data;
   }
 
   /** Named by everything that reads, at its end too: a hold that is out of sight may be taken for forgotten. */
@@ -91,10 +81,10 @@ export function openDisk(disk: DiskRoot, chunks: ChunkReader, hold: Hold): DiskR
 
   return {
     sizeBytes,
-    async *extents(signal) {
+    async *extents(signal, onGap) {
       throwIfDisposed();
       let open: { offset: number; length: number } | undefined;
-      for await (const { first, ids } of chunkGroups(map, { signal })) {
+      for await (const { first, ids } of chunkGroups(map, { signal, ...passingOn(onGap) })) {
         const offset = first * chunkSizeBytes;
         const length = Math.min(ids.length * chunkSizeBytes, sizeBytes - offset);
         if (open !== undefined && open.offset + open.length === offset) {
@@ -111,24 +101,22 @@ export function openDisk(disk: DiskRoot, chunks: ChunkReader, hold: Hold): DiskR
       if (offset < 0 || length < 0 || offset + length > sizeBytes)
         throw new RangeError(`${offset}+${length} is beyond the disk's ${sizeBytes} bytes`);
       const result = Buffer.alloc(length);
-      const fill = async (group: ChunkGroup) => {
-        for (const { offset: start, data } of await readGroup(group, signal))
-          data.copy(
-            result,
-            Math.max(0, start - offset),
-            Math.max(0, offset - start),
-            offset + length - start,
-          );
+      const fill = async (chunk: number) => {
+        const data = await readChunk(chunk, signal);
+        const start = chunk * chunkSizeBytes;
+        data?.copy(result, Math.max(0, start - offset), Math.max(0, offset - start), offset + length - start);
       };
       throwIfDisposed();
-      for await (const _ of mapOrdered(groupsWithin(map, { offset, length }), groupsInFlight, fill));
+      for await (const _ of mapOrdered(touched(offset, length, chunkSizeBytes), groupsInFlight, fill));
       throwIfDisposed();
       return result;
     },
-    async *stream({ signal } = {}) {
+    async *stream({ signal, onGap } = {}) {
       throwIfDisposed();
-      for await (const pieces of mapOrdered(chunkGroups(map, { signal }), groupsInFlight, (group) =>
-        readGroup(group, signal),
+      const { onDamage } = passingOn(onGap);
+      const groups = chunkGroups(map, { signal, ...passingOn(onGap) });
+      for await (const pieces of mapOrdered(groups, groupsInFlight, (group) =>
+        readGroup(group, signal, onDamage),
       )) {
         signal?.throwIfAborted();
         yield* pieces;
@@ -141,6 +129,16 @@ export function openDisk(disk: DiskRoot, chunks: ChunkReader, hold: Hold): DiskR
   };
 }
 
+function passingOn(onGap: OnGap | undefined): { onDamage?: (damage: DiskDamage) => void } {
+  if (onGap === undefined) return {};
+  return { onDamage: ({ offset, length, damage }) => onGap({ offset, length, reason: damage.message }) };
+}
+
 function follows(data: Buffer, next: Buffer): boolean {
   return data.buffer === next.buffer && data.byteOffset + data.length === next.byteOffset;
+}
+
+async function* touched(offset: number, length: number, chunkSizeBytes: number): AsyncGenerator<number> {
+  for (let chunk = Math.floor(offset / chunkSizeBytes); chunk * chunkSizeBytes < offset + length; chunk++)
+    yield chunk;
 }

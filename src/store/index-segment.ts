@@ -51,3 +51,10 @@ export function* segmentSections(segment: Buffer): Generator<IndexSection> {
     at += sectionHeaderBytes + trailer.length;
   }
 }
+
+/** Where the last section that is whole ends: at the end of the segment, unless it is damaged or cut short. */
+export function segmentEnd(segment: Buffer): number {
+  let end = segmentHeaderBytes;
+  for (const { trailer } of segmentSections(segment)) end += sectionHeaderBytes + trailer.length;
+  return segment.length < segmentHeaderBytes ? -1 : end;
+}

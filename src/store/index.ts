@@ -6,31 +6,37 @@ export type { Backend, BackendCapabilities, ObjectInfo } from './backend.ts';
 export { fileSystemBackend } from './backends/file-system.ts';
 export { type MemoryBackend, memoryBackend } from './backends/memory.ts';
 export { printPlan } from './collect/plan.ts';
-export {
-  baseForCopy,
-  type CopiedPoint,
-  type CopyPointRequest,
-  type CopyProgress,
-  copyPoint,
-} from './copy-point.ts';
 export { type Clock, type CreateOptions, createStore, type OpenOptions, openStore } from './open-store.ts';
-export type { DiskReader, PointWriter, Store } from './store.ts';
+export type { DiskReader, OnGap, PointWriter, Store } from './store.ts';
 export type {
   CollectOptions,
   CollectPlan,
   CollectProgress,
   CollectReport,
-  CommitOptions,
   Damage,
   DiskExtent,
   DiskRoot,
   DiskSource,
   PackAction,
   PackPlan,
-  PointOrigin,
   PointRecord,
   StoreStats,
   WriteDiskRequest,
   WriteProgress,
   WrittenDisk,
 } from './types.ts';
+export type {
+  DiskGaps,
+  HealReport,
+  ObjectDamage,
+  PackDamage,
+  PointDamage,
+  RepairAction,
+  RepairOptions,
+  RepairReport,
+  RepairStep,
+  VerifyCursor,
+  VerifyOptions,
+  VerifyProgress,
+  VerifyReport,
+} from './verify/types.ts';

@@ -5,14 +5,16 @@ export const packPrefix = 'packs/';
 export const indexPrefix = 'index/';
 export const pointPrefix = 'points/';
 export const generationPrefix = 'generations/';
+export const quarantinePrefix = 'quarantine/';
 export const reserveName = 'reserve/space';
 
 /** Objects that every listing of the prefix must show: a listing without them is not believed. */
 export const markerNames = ['packs/marker', 'points/marker'] as const;
 
 const packPattern = /^packs\/([0-9a-f]{2})\/(\1[0-9a-f]{62})\.pack$/;
-const pointPattern = /^points\/([A-Za-z0-9][A-Za-z0-9-]{0,127})\/([A-Za-z0-9][A-Za-z0-9-]{0,127})\.point$/;
+const pointPattern = /^points\/([A-Za-z0-9][A-Za-z0-9-]*)\/([A-Za-z0-9][A-Za-z0-9-]*)\.point$/;
 const generationPattern = /^generations\/([1-9][0-9]{0,14})\.generation$/;
+const quarantinePattern = /^quarantine\/([0-9a-f]{64})\.quarantine$/;
 const identifierPattern = /^[A-Za-z0-9][A-Za-z0-9-]{0,127}$/;
 
 /** `id`: SHA-256 of the pack's trailer, lower-case hex. */
@@ -40,6 +42,15 @@ export function generationName(generation: number): string {
 export function generationOf(name: string): number | undefined {
   const [, generation] = generationPattern.exec(name) ?? [];
   return generation === undefined ? undefined : Number(generation);
+}
+
+/** `packId`: the pack whose damage is noted there. */
+export function quarantineName(packId: string): string {
+  return `${quarantinePrefix}${packId}.quarantine`;
+}
+
+export function quarantineOf(name: string): string | undefined {
+  return quarantinePattern.exec(name)?.[1];
 }
 
 /** Item and point ids become names of objects: anything else in them is a bug of the caller. */

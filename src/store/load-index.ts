@@ -17,6 +17,9 @@ const segmentTargetBytes = 16 * 1024 * 1024;
 /** More smaller segments than this are merged when the store is opened. */
 const segmentLimit = 64;
 
+/** Whether the frame at this offset of a pack is known to be unreadable. */
+export type IsBad = (packId: string, offset: number) => boolean;
+
 export interface LoadedIndex {
   index: ChunkIndex;
   packs: PackTable;
@@ -25,11 +28,13 @@ export interface LoadedIndex {
 /**
  * What chunks there are and where: from the index segments, and for packs they do not cover from the packs' own
  * trailers. The packs are the truth, segments only save reading them; so whatever is wrong with segments is mended here.
- * `removed`: packs that a collection has deleted; that they are not there is no damage.
+ * `removed`: packs that a collection has deleted; that they are not there is no damage. `isBad` tells frames that were
+ * found unreadable before.
  */
 export async function loadIndex(
   backend: Backend,
   removed: ReadonlySet<string> = new Set(),
+  isBad: IsBad = () => false,
 ): Promise<LoadedIndex> {
   const packs = new PackTable();
   const index = new ChunkIndex();
@@ -42,7 +47,7 @@ export async function loadIndex(
   const isGone = (packId: string) => removed.has(packId) && packs.sizeOf(packId) === undefined;
   for await (const section of sectionsOf(backend, segments, isGone)) {
     covered.add(section.packId);
-    addSection(index, packs, section);
+    addSection(index, packs, section, isBad);
   }
   const small = segments.filter(({ sizeBytes }) => sizeBytes < segmentTargetBytes);
   if (small.length > segmentLimit && (await trySaveSections(backend, sectionsOf(backend, small, isGone)))) {
@@ -50,7 +55,7 @@ export async function loadIndex(
     for (const { name } of small) await backend.delete(name);
   }
   const uncovered = [...packs.present.keys()].filter((packId) => !covered.has(packId));
-  await trySaveSections(backend, addUncovered(backend, index, packs, uncovered));
+  await trySaveSections(backend, addUncovered(backend, index, packs, uncovered, isBad));
   return { index, packs };
 }
 
@@ -78,13 +83,14 @@ async function* addUncovered(
   index: ChunkIndex,
   packs: PackTable,
   uncovered: readonly string[],
+  isBad: IsBad,
 ): AsyncGenerator<IndexSection> {
   async function* ids() {
     yield* uncovered;
   }
   for await (const section of mapOrdered(ids(), trailersInFlight, (id) => readSection(backend, packs, id))) {
     if (section === undefined) continue;
-    addSection(index, packs, section);
+    addSection(index, packs, section, isBad);
     yield section;
   }
 }
@@ -132,11 +138,16 @@ export async function readSection(
 }
 
 /** Enters a pack's chunks. Those of a pack that is missing or has been cut short are known, but bad. */
-function addSection(index: ChunkIndex, packs: PackTable, { packId, trailer }: IndexSection): void {
+function addSection(
+  index: ChunkIndex,
+  packs: PackTable,
+  { packId, trailer }: IndexSection,
+  isBad: IsBad,
+): void {
   const sizeBytes = packs.sizeOf(packId) ?? 0;
   const number = packs.number(packId);
   for (const entry of trailerEntries(trailer))
-    index.insert(number, entry, entry.offset + entry.storedLength > sizeBytes);
+    index.insert(number, entry, entry.offset + entry.storedLength > sizeBytes || isBad(packId, entry.offset));
 }
 
 export async function saveSegment(backend: Backend, sections: Iterable<IndexSection>): Promise<void> {

@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { HoldfastError } from '../errors/index.ts';
-import type { Backend, StoreLock } from './backend.ts';
-import { changedExtents } from './changed-extents.ts';
+import type { Backend } from './backend.ts';
 import { collect } from './collect/collect.ts';
 import { reserveBytes } from './collect/generations.ts';
-import { MapReader } from './disk-map.ts';
 import { openDisk } from './disk-reader.ts';
 import { encodeDocument } from './document.ts';
 import { loadGeneration } from './generation-record.ts';
@@ -17,6 +15,9 @@ import { StorePointWriter } from './point-writer.ts';
 import type { Store } from './store.ts';
 import { decodeConfig, encodeConfig, isChunkSize, type StoreConfig } from './store-config.ts';
 import { StoreState } from './store-state.ts';
+import { Quarantine } from './verify/quarantine.ts';
+import { loadQuarantine } from './verify/quarantine-record.ts';
+import { verifyStore } from './verify/verify-store.ts';
 import { verifyDisks } from './verify-point.ts';
 
 /** See `docs/store-format.md`: smaller pieces make small changes cheap, and 64 KiB still compresses well. */
@@ -87,7 +88,7 @@ function notFound({ description }: Backend): HoldfastError {
 async function withLock(
   backend: Backend,
   options: { create: boolean },
-  action: (lock: StoreLock) => Promise<Store>,
+  action: (lock: AsyncDisposable) => Promise<Store>,
 ): Promise<Store> {
   const lock = await backend.lock(options);
   if (lock === undefined)
@@ -120,7 +121,7 @@ async function openLocked(
   backend: Backend,
   options: OpenOptions,
   config: StoreConfig,
-  lock: StoreLock,
+  lock: AsyncDisposable,
 ): Promise<Store> {
   const compressionLevel = options.compressionLevel ?? defaultCompressionLevel;
   // zstd would take the nearest it has, and say nothing.
@@ -129,13 +130,17 @@ async function openLocked(
   // Points before packs: what a point listed here refers to was written before it.
   const points = await listPointNames(backend);
   const generation = await loadGeneration(backend);
-  const index = await loadIndex(backend, new Set(generation.record?.removed));
-  const state = new StoreState(backend, config, index, generation, {
+  const quarantine = new Quarantine(backend, (await loadQuarantine(backend)).records);
+  const index = await loadIndex(backend, new Set(generation.record?.removed), (packId, offset) =>
+    quarantine.isBad(packId, offset),
+  );
+  for (const { pack } of [...quarantine.records()])
+    if (index.packs.sizeOf(pack) === undefined) quarantine.forget(pack); // it went before its note did
+  const state = new StoreState(backend, config, index, generation, quarantine, {
     packTargetBytes: options.packTargetBytes ?? packTargetBytes,
     compressionLevel,
     threads: options.threads,
     reserveBytes: options.reserveBytes ?? reserveBytes,
-    lost: lock.lost,
   });
   for (const { itemId, pointId } of points) {
     state.points.set(pointId, itemId);
@@ -144,12 +149,13 @@ async function openLocked(
   return storeOf(state, lock, options.clock);
 }
 
-function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
+function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store {
   const { backend, reader, index, sink } = state;
   const writers = new Set<StorePointWriter>();
   /** What may still change the medium: the lock is kept until it is over. */
   const changes = new Set<Promise<unknown>>();
   const oneCollection = new Limiter(1);
+  const oneUpkeep = new Limiter(1);
   const closed = new AbortController();
   let closing: Promise<void> | undefined;
 
@@ -169,18 +175,32 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
     try {
       await Promise.allSettled(changes);
       for (const writer of [...writers]) await writer[Symbol.asyncDispose]();
-      // The index is a cache: whoever has the lock now reads the packs that no segment has.
-      if (!lock.lost.aborted) await state.saveIndexIfRoom();
+      await state.saveIndexIfRoom();
     } finally {
+      await state.quarantine.saved();
       await state.workers[Symbol.asyncDispose]();
       await lock[Symbol.asyncDispose]();
     }
   }
 
+  /** A second one waits for the first; closing the store ends it. */
+  async function runAlone<T>(
+    limiter: Limiter,
+    own: AbortSignal | undefined,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    state.throwIfClosed();
+    const signal = own === undefined ? closed.signal : AbortSignal.any([own, closed.signal]);
+    return await change(() =>
+      limiter.run(async () => {
+        signal.throwIfAborted();
+        return await work(signal);
+      }),
+    );
+  }
+
   return {
     storeId: state.config.storeId,
-    chunkSizeBytes: state.config.chunkSizeBytes,
-    lost: lock.lost,
     async beginPoint({ itemId, pointId, signal }) {
       state.throwIfClosed();
       signal?.throwIfAborted();
@@ -209,15 +229,6 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
       state.throwIfClosed();
       return openDisk(disk, reader, state.uses.hold(disk));
     },
-    async *changedExtents(base, disk, { signal } = {}) {
-      state.throwIfClosed();
-      const holds = [disk, ...(base === undefined ? [] : [base])].map((each) => state.uses.hold(each));
-      try {
-        yield* changedExtents(base && new MapReader(base, reader), new MapReader(disk, reader), signal);
-      } finally {
-        for (const hold of holds) hold.release();
-      }
-    },
     async deletePoint(itemId, pointId) {
       state.throwIfClosed();
       checkIdentifier('item', itemId);
@@ -244,6 +255,11 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
         for (const hold of holds) hold.release();
       }
     },
+    async verify(verifyOptions = {}) {
+      return await runAlone(oneUpkeep, verifyOptions.signal, (signal) =>
+        verifyStore(state, { ...verifyOptions, signal }, clock.now()),
+      );
+    },
     async stats() {
       state.throwIfClosed();
       return {
@@ -255,14 +271,8 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
       };
     },
     async collect(collectOptions = {}) {
-      state.throwIfClosed();
-      const { signal: own } = collectOptions;
-      const signal = AbortSignal.any([closed.signal, lock.lost, ...(own === undefined ? [] : [own])]);
-      return await change(() =>
-        oneCollection.run(async () => {
-          signal.throwIfAborted();
-          return await collect(state, { ...collectOptions, signal }, clock.now());
-        }),
+      return await runAlone(oneCollection, collectOptions.signal, (signal) =>
+        collect(state, { ...collectOptions, signal }, clock.now()),
       );
     },
     async [Symbol.asyncDispose]() {

@@ -49,6 +49,11 @@ export class PackTable {
     return this.#sizes;
   }
 
+  /** Every pack that was ever heard of since the store was opened. */
+  known(): readonly string[] {
+    return this.#ids;
+  }
+
   get storedBytes(): number {
     return this.#storedBytes;
   }

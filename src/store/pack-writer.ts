@@ -1,4 +1,3 @@
-import { alignedMemory } from '../platform/index.ts';
 import type { Backend } from './backend.ts';
 import type { ChunkIndex } from './chunk-index.ts';
 import type { CondemnedPacks } from './condemned-packs.ts';
@@ -53,7 +52,7 @@ export class PackBuffers {
   readonly #free: Buffer[] = [];
 
   take(): Buffer {
-    return this.#free.pop() ?? Buffer.from(alignedMemory(packTargetBytes), 0, packTargetBytes);
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(packTargetBytes);
   }
 
   giveBack(buffer: Buffer): void {

@@ -1,5 +1,4 @@
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
-import { directRoom } from '../platform/index.ts';
 import type { Backend } from './backend.ts';
 import type { ChunkIndex } from './chunk-index.ts';
 import { ChunkReader } from './chunk-reader.ts';
@@ -16,6 +15,7 @@ import { PackBuffers, type PackSink } from './pack-writer.ts';
 import { SlabPool } from './slab.ts';
 import type { StoreConfig } from './store-config.ts';
 import { Uses } from './uses.ts';
+import type { Quarantine } from './verify/quarantine.ts';
 
 /** How an open store works, as opposed to what is in it. */
 export interface StoreSettings {
@@ -23,8 +23,6 @@ export interface StoreSettings {
   /** What a collection sets aside. */
   reserveBytes: number;
   compressionLevel: number;
-  /** Aborted when others may change the store: see `StoreLock`. */
-  lost: AbortSignal;
   /** Threads for work on bytes; undefined: one per core. */
   threads: number | undefined;
 }
@@ -46,6 +44,7 @@ export class StoreState {
   readonly uses = new Uses();
   readonly condemned: CondemnedPacks;
   readonly generations: Generations;
+  readonly quarantine: Quarantine;
   /** Packs deleted since the store was opened: a commit that sees it change looks up what it relies on. */
   removals = 0;
   #unsaved: IndexSection[] = [];
@@ -57,6 +56,7 @@ export class StoreState {
     config: StoreConfig,
     { index, packs }: LoadedIndex,
     generation: LoadedGeneration,
+    quarantine: Quarantine,
     settings: StoreSettings,
   ) {
     this.backend = backend;
@@ -67,10 +67,12 @@ export class StoreState {
     const windowBytes = windowBytesFor(config.chunkSizeBytes);
     // Each thread has one in hand and one waiting; the others are being read or put into packs.
     this.windows = new SlabPool(this.workers.limit * 2 + 2, windowBytes, windowBytes);
-    const fetches = new SlabPool(this.workers.limit * 2 + 2, directRoom(windowBytes), 0);
-    this.reader = new ChunkReader(backend, index, packs, this.workers, fetches);
+    const fetches = new SlabPool(this.workers.limit * 2 + 2, windowBytes, 0);
+    this.quarantine = quarantine;
+    this.reader = new ChunkReader(backend, index, packs, this.workers, fetches, quarantine);
     const onPack = (section: IndexSection) => {
       this.#unsaved.push(section);
+      quarantine.forget(section.packId); // it may be one that was damaged, and is whole again
     };
     this.condemned = new CondemnedPacks(index, packs);
     this.generations = new Generations(backend, this.condemned, packs, generation);
@@ -115,7 +117,6 @@ export class StoreState {
   }
 
   throwIfClosed(): void {
-    this.settings.lost.throwIfAborted();
     if (this.#closed) throw new Error('the store has been closed');
   }
 

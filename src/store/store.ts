@@ -1,15 +1,14 @@
 import type {
   CollectOptions,
   CollectReport,
-  CommitOptions,
   Damage,
-  DiskExtent,
   DiskRoot,
   PointRecord,
   StoreStats,
   WriteDiskRequest,
   WrittenDisk,
 } from './types.ts';
+import type { VerifyOptions, VerifyReport } from './verify/types.ts';
 
 /**
  * One store: where a vault keeps its recovery points.
@@ -19,14 +18,6 @@ import type {
  */
 export interface Store extends AsyncDisposable {
   readonly storeId: string;
-  /** Of disks that are written now; those that are there may have another. */
-  readonly chunkSizeBytes: number;
-  /**
-   * Aborted when the right to change the store has been lost, with StoreLockLost as the reason: a lease that could not
-   * be renewed in time. Writers and collections end with it, everything fails from then on, and the store is to be
-   * disposed and opened anew. A store in a directory never loses it.
-   */
-  readonly lost: AbortSignal;
   /** Begins a recovery point. Dispose it: without `commit` everything it wrote is garbage for a later collection. */
   beginPoint(options: { pointId: string; itemId: string; signal?: AbortSignal }): Promise<PointWriter>;
   /** Ascending by item, then time. A record that cannot be read is reported, not skipped silently. */
@@ -35,17 +26,6 @@ export interface Store extends AsyncDisposable {
   readPoint(itemId: string, pointId: string): Promise<PointRecord>;
   /** Dispose the reader: until then collections keep what it reads, even when the point is deleted. */
   openDisk(disk: DiskRoot): DiskReader;
-  /**
-   * Where a disk is not what `base` says, judged by their maps: whole chunks, ascending, joined. What they have in common
-   * costs nothing. `zero` stretches may have been zeros before. Without `base`: whatever is not zeros. A `base` of another
-   * chunk size is a plain error.
-   * @throws StoreDamaged
-   */
-  changedExtents(
-    base: DiskRoot | undefined,
-    disk: DiskRoot,
-    options?: { signal?: AbortSignal },
-  ): AsyncIterable<DiskExtent>;
   /** Removes the record, durably. What only it referred to becomes garbage. */
   deletePoint(itemId: string, pointId: string): Promise<void>;
   /** Reads every byte of a point and reports what is wrong. `onProgress` gets the bytes of content checked so far. */
@@ -54,6 +34,13 @@ export interface Store extends AsyncDisposable {
     pointId: string,
     options: { onProgress?: (bytes: number) => void; signal?: AbortSignal },
   ): Promise<Damage[]>;
+  /**
+   * Checks everything in the store, down to the contents, and says which points, disks and stretches cannot be read.
+   * What is damaged is put into the quarantine, so that the next backup that meets the content stores it anew. Runs
+   * beside everything else; it can be stopped, or die, at any instant, and go on from the cursor it reported last.
+   * @throws StoreUnavailable
+   */
+  verify(options?: VerifyOptions): Promise<VerifyReport>;
   stats(): Promise<StoreStats>;
   /**
    * Gives back the space of what no point needs, in two steps: a pack is condemned by one collection and deleted by a
@@ -69,20 +56,26 @@ export interface Store extends AsyncDisposable {
 export interface PointWriter extends AsyncDisposable {
   /** Disks may be written side by side. @throws StoreFull @throws StoreUnavailable */
   writeDisk(request: WriteDiskRequest): Promise<WrittenDisk>;
-  /**
-   * Makes data, then index, then the record durable. The writer is finished afterwards.
-   * @throws StoreDamaged when what was asked to be read back is not what was written; then there is no record
-   */
-  commit(record: Omit<PointRecord, 'pointId' | 'itemId'>, options?: CommitOptions): Promise<PointRecord>;
+  /** Makes data, then index, then the record durable. The writer is finished afterwards. */
+  commit(record: Pick<PointRecord, 'createdAt' | 'disks' | 'metadata'>): Promise<PointRecord>;
 }
 
 /** Reads a stored disk. Every byte it returns has been checked against its content id. */
 export interface DiskReader extends Disposable {
   readonly sizeBytes: number;
   /** Stretches that hold data, ascending, a multiple of the chunk size long except at the end of the disk. */
-  extents(signal?: AbortSignal): AsyncIterable<{ offset: number; length: number }>;
+  extents(signal?: AbortSignal, onGap?: OnGap): AsyncIterable<{ offset: number; length: number }>;
   /** @throws StoreDamaged naming the disk range */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
-  /** The whole disk's data chunks, in order, fetched ahead. Zero stretches are left out. */
-  stream(options?: { signal?: AbortSignal }): AsyncIterable<{ offset: number; data: Uint8Array }>;
+  /**
+   * The whole disk's data chunks, in order, fetched ahead. Zero stretches are left out, and so are those that cannot be
+   * read if `onGap` is there to be told of them; otherwise they are StoreDamaged.
+   */
+  stream(options?: {
+    signal?: AbortSignal;
+    onGap?: OnGap;
+  }): AsyncIterable<{ offset: number; data: Uint8Array }>;
 }
+
+/** A stretch of a disk that cannot be read, and why. */
+export type OnGap = (gap: { offset: number; length: number; reason: string }) => void;

@@ -93,6 +93,7 @@ async function remove(run: CollectRun, doomed: readonly PackPlan[]): Promise<voi
       if (!state.condemned.sentences.has(pack) || bytesIn(run, pack).neededBytes > 0) return;
       state.removals++;
       await state.condemned.delete(pack, () => state.backend.delete(packName(pack)));
+      state.quarantine.forget(pack);
       report.removedPacks++;
       report.removedBytes += sizeBytes;
     });

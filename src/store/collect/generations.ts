@@ -41,6 +41,17 @@ export class Generations {
     return this.#highest + 1;
   }
 
+  /** Whether no collection has left anything yet. */
+  get isFirst(): boolean {
+    return this.#highest === 0;
+  }
+
+  /** Whether the document of the newest generation, which was there, is there no more. */
+  async newestIsMissing(): Promise<boolean> {
+    for (const name of this.#names) if ((await this.#backend.stat(name)) !== undefined) return false;
+    return this.#names.length > 0;
+  }
+
   /** Points that the last collection found; undefined before the first. */
   get points(): number | undefined {
     return this.#points;

@@ -48,6 +48,7 @@ export async function copyNeeded(packId: string, parts: RepackParts): Promise<bo
     for (const [number, entry] of batch.entries()) {
       if (checked[number] === undefined) continue;
       markBad(state.index, state.sink.packs.number(packId), entry);
+      state.quarantine.note(packId, entry.offset);
       return false;
     }
   }
@@ -79,6 +80,7 @@ async function isWanted(entry: PackEntry, packId: string, parts: RepackParts): P
     const { data } = await reader.readCopy(entry.id, copy, entry.plainLength, signal);
     if (data !== undefined) return false;
     index.markBad(copy);
+    state.quarantine.note(sink.packs.id(copy.pack), copy.offset);
   }
   return true;
 }
