@@ -36,6 +36,34 @@ export const storeCodes = {
     action: 'Restore another recovery point; the next full backup writes damaged content anew.',
     retryable: false,
   },
+  StoreKeyRequired: {
+    status: 409,
+    action: 'Give the key file, the passphrase or the recovery key of the store.',
+    retryable: false,
+  },
+  StoreKeyWrong: {
+    status: 409,
+    action:
+      'Check that the key belongs to this store and, for a passphrase, how it is spelled; otherwise use another of the keys that are named.',
+    retryable: false,
+  },
+  StoreKeyNotFound: { status: 404, action: 'List the keys of the store.', retryable: false },
+  StoreKeyLast: {
+    status: 409,
+    action: 'Add another key first, and then remove this one.',
+    retryable: false,
+  },
+  KeyNotUsable: {
+    status: 400,
+    action: 'Compare it with the original, or use another key.',
+    retryable: false,
+  },
+  StoreNotEncrypted: {
+    status: 409,
+    action:
+      'If it is meant to be encrypted, somebody has replaced its file "holdfast-store": put back a copy, and find out who did. If it is not, open it without a key.',
+    retryable: false,
+  },
   CollectionRefused: {
     status: 409,
     action: 'List the recovery points of the vault; if that many were meant to go, collect with force.',

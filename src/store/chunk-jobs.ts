@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import {
   compressChunk,
@@ -8,7 +8,9 @@ import {
   freeNow,
   ownsItsMemory,
 } from './codec.ts';
-import { codecs } from './pack-format.ts';
+import { sealFrame, unsealFrame } from './keys/frame-seal.ts';
+import type { ContentKeys } from './keys/store-keys.ts';
+import { type Codec, codecs, isSealed } from './pack-format.ts';
 import type { Frame } from './pack-writer.ts';
 import type { Slab } from './slab.ts';
 
@@ -16,8 +18,11 @@ import type { Slab } from './slab.ts';
  * The work on bytes, done on a slab by whichever thread has it.
  *
  * - `scan`: `count` chunks of `chunkBytes` lie side by side in `input`; each gets its content id or is found to be zeros.
- * - `pack`: the numbered ones are compressed into `output`, decompressed again and compared.
- * - `unpack`: `count` frames lie in `input` as the table says; they are checked against table and ids.
+ * - `pack`: the numbered ones, which have their ids, are compressed and sealed into `output`, opened again and compared.
+ * - `unpack`: `count` frames lie in `input` as the table says; they are checked against table and ids. Sealed ones are
+ *   opened where they lie.
+ *
+ * With keys the store is an encrypted one: ids are keyed, and frames are sealed, all of them.
  */
 export type ChunkJob =
   | { kind: 'scan'; count: number; chunkBytes: number }
@@ -31,16 +36,22 @@ export interface JobResult {
 }
 
 /** Content id of a chunk. */
-export function chunkIdOf(plain: Uint8Array): Buffer {
-  return hash('sha256', plain, 'buffer');
+export function chunkIdOf(plain: Uint8Array, keys: ContentKeys | undefined): Buffer {
+  if (keys === undefined) return hash('sha256', plain, 'buffer');
+  return createHmac('sha256', keys.idKey).update(plain).digest();
 }
 
 /** One chunk as it is stored, tried out; for those too small to be handed to a thread. */
-export function frameOf(plain: Buffer, level: number): Frame {
+export function frameOf(plain: Buffer, id: Uint8Array, level: number, keys: ContentKeys | undefined): Frame {
   const compressed = compressChunk(plain, level);
-  if (compressed === undefined) return { codec: codecs.plain, bytes: plain, crc: crc32(plain) };
-  verify(compressed, [plain], plain.length);
-  return { codec: codecs.zstd, bytes: compressed, crc: crc32(compressed) };
+  if (compressed !== undefined) verify(compressed, [plain], plain.length);
+  const codec = compressed === undefined ? codecs.plain : codecs.zstd;
+  const content = compressed ?? plain;
+  if (keys === undefined) return { codec, bytes: content, crc: crc32(content) };
+  const sealed = sealFrame(keys, { id, codec, content, plainLength: plain.length });
+  const bytes = Buffer.concat(sealed.parts);
+  verifySeal(keys, { id, codec: sealed.codec, bytes, plainLength: plain.length }, content);
+  return { codec: sealed.codec, bytes, crc: crc32(bytes) };
 }
 
 /** Bytes a job goes over: what decides whether handing it to another thread pays. */
@@ -50,10 +61,13 @@ export function jobBytes(job: ChunkJob): number {
   return job.count * job.plainBytes;
 }
 
-export function runJob(slab: Slab, job: ChunkJob): JobResult {
-  if (job.kind === 'scan') return scan(slab, job.count, job.chunkBytes);
-  if (job.kind === 'pack') return pack(slab, job.numbers, job.chunkBytes, job.level);
-  return unpack(slab, job.count, job.plainBytes);
+export function runJob(slab: Slab, job: ChunkJob, keys: ContentKeys | undefined): JobResult {
+  if (job.kind === 'scan') return scan(slab, job.count, job.chunkBytes, keys);
+  if (job.kind === 'pack')
+    return keys === undefined
+      ? pack(slab, job.numbers, job.chunkBytes, job.level)
+      : packSealed(slab, job.numbers, job.chunkBytes, job.level, keys);
+  return open(slab, job.count, job.plainBytes, keys) ?? unpack(slab, job.count, job.plainBytes, keys);
 }
 
 let zeros = Buffer.alloc(64 * 1024);
@@ -67,12 +81,12 @@ function chunkAt(slab: Slab, number: number, chunkBytes: number): Buffer {
   return slab.input.subarray(number * chunkBytes, (number + 1) * chunkBytes);
 }
 
-function scan(slab: Slab, count: number, chunkBytes: number): JobResult {
+function scan(slab: Slab, count: number, chunkBytes: number, keys: ContentKeys | undefined): JobResult {
   for (let number = 0; number < count; number++) {
     const plain = chunkAt(slab, number, chunkBytes);
     const zero = isZero(plain);
     slab.setZero(number, zero);
-    if (!zero) slab.setId(number, chunkIdOf(plain));
+    if (!zero) slab.setId(number, chunkIdOf(plain, keys));
   }
   return {};
 }
@@ -100,6 +114,66 @@ function pack(slab: Slab, numbers: readonly number[], chunkBytes: number, level:
   return {};
 }
 
+/** As {@link pack}; everything goes to `output`, and what the seals give back is what is tried out. */
+function packSealed(
+  slab: Slab,
+  numbers: readonly number[],
+  chunkBytes: number,
+  level: number,
+  keys: ContentKeys,
+): JobResult {
+  const compressed: Buffer[] = [];
+  const opened = scratchFor(numbers.length * chunkBytes);
+  let openedBytes = 0;
+  let used = 0;
+  for (const number of numbers) {
+    const plain = chunkAt(slab, number, chunkBytes);
+    const frame = compressChunk(plain, level);
+    const id = slab.id(number);
+    const content = frame ?? plain;
+    const what = { id, codec: frame === undefined ? codecs.plain : codecs.zstd, plainLength: chunkBytes };
+    const { codec, parts } = sealFrame(keys, { ...what, content });
+    const start = used;
+    for (const part of parts) {
+      slab.output.set(part, used);
+      used += part.length;
+      freeNow(part, part.length);
+    }
+    const bytes = slab.output.subarray(start, used);
+    slab.setFrame(number, { codec, offset: start, length: bytes.length, crc: crc32(bytes) });
+    const again = verifySeal(keys, { id, codec, bytes, plainLength: chunkBytes }, content);
+    if (frame !== undefined) {
+      opened.set(again, openedBytes);
+      openedBytes += again.length;
+      compressed.push(plain);
+      freeNow(frame, compressionRoom(chunkBytes));
+    }
+    freeNow(again, again.length);
+  }
+  if (compressed.length > 0) verify(opened.subarray(0, openedBytes), compressed, chunkBytes);
+  return {};
+}
+
+let scratch = Buffer.alloc(0);
+
+/** Memory of this thread that nobody else looks at, and nobody after the job. */
+function scratchFor(bytes: number): Buffer {
+  if (scratch.length < bytes) scratch = Buffer.allocUnsafeSlow(bytes);
+  return scratch;
+}
+
+/** What the sealed bytes hold, which must be the content: a frame that cannot be opened would be found by a restore. */
+function verifySeal(
+  keys: ContentKeys,
+  frame: { id: Uint8Array; codec: Codec; bytes: Uint8Array; plainLength: number },
+  content: Uint8Array,
+): Buffer {
+  const again = unsealFrame(keys, frame);
+  if (again === undefined || again.compare(content) !== 0)
+    throw new Error('a seal did not give back what was sealed: faulty memory or a bug in the cipher');
+  return again;
+}
+
 /** Compressors have had bugs that only a restore would have met: look now, while the content is at hand. */
 function verify(frames: Buffer, contents: readonly Buffer[], chunkBytes: number): void {
   const plain = decompressFrames(frames, contents.length * chunkBytes);
@@ -112,7 +186,35 @@ function verify(frames: Buffer, contents: readonly Buffer[], chunkBytes: number)
   if (plain !== undefined) freeNow(plain, decompressionRoom(contents.length * chunkBytes));
 }
 
-function unpack(slab: Slab, count: number, plainBytes: number): JobResult {
+/** Checks the stored bytes of all frames and opens the sealed ones in place; what is wrong, if anything is. */
+function open(
+  slab: Slab,
+  count: number,
+  plainBytes: number,
+  keys: ContentKeys | undefined,
+): JobResult | undefined {
+  let at = 0;
+  for (let number = 0; number < count; number++) {
+    const { codec, offset, length, crc } = slab.frame(number);
+    const bytes = slab.input.subarray(offset, offset + length);
+    if (crc32(bytes) !== crc) return { wrong: 'its stored bytes have changed' };
+    if (isSealed(codec) !== (keys !== undefined))
+      return { wrong: keys === undefined ? 'it is sealed, and the store is not' : 'it is not sealed' };
+    if (keys === undefined) continue;
+    const opened = unsealFrame(keys, { id: slab.id(number), codec, bytes, plainLength: plainBytes });
+    if (opened === undefined) return { wrong: 'its seal is broken' };
+    // Never over bytes that are still to be opened: what is opened is shorter.
+    slab.input.set(opened, at);
+    const openCodec = codec === codecs.sealedZstd ? codecs.zstd : codecs.plain;
+    slab.setFrame(number, { codec: openCodec, offset: at, length: opened.length, crc });
+    at += opened.length;
+    freeNow(opened, opened.length);
+  }
+  return undefined;
+}
+
+/** The contents of frames that are open. */
+function unpack(slab: Slab, count: number, plainBytes: number, keys: ContentKeys | undefined): JobResult {
   const parts: Buffer[] = [];
   for (let number = 0; number < count; ) {
     const first = slab.frame(number);
@@ -122,8 +224,6 @@ function unpack(slab: Slab, count: number, plainBytes: number): JobResult {
     for (; end < count; end++) {
       const frame = slab.frame(end);
       if (end > number && (first.codec !== codecs.zstd || frame.codec !== codecs.zstd)) break;
-      const stored = slab.input.subarray(frame.offset, frame.offset + frame.length);
-      if (crc32(stored) !== frame.crc) return { wrong: 'its stored bytes have changed' };
       length += frame.length;
     }
     const stored = slab.input.subarray(first.offset, first.offset + length);
@@ -132,7 +232,7 @@ function unpack(slab: Slab, count: number, plainBytes: number): JobResult {
     if (plain === undefined) return { wrong: 'it does not decompress to its length' };
     if (plain.length !== plainBytes * (end - number)) return { wrong: contentIsWrong };
     for (let at = 0; at < plain.length; at += plainBytes, number++)
-      if (!chunkIdOf(plain.subarray(at, at + plainBytes)).equals(slab.id(number)))
+      if (!chunkIdOf(plain.subarray(at, at + plainBytes), keys).equals(slab.id(number)))
         return { wrong: contentIsWrong };
     parts.push(plain);
   }

@@ -1,15 +1,18 @@
 /** A thread that does chunk jobs, one after the other. Started by `chunk-workers.ts` only. */
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { runJob } from './chunk-jobs.ts';
 import type { JobReply, JobRequest } from './chunk-workers.ts';
+import type { ContentKeys } from './keys/store-keys.ts';
 import { Slab } from './slab.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('chunk-worker.ts is for worker threads');
 
+const keys: ContentKeys | undefined = workerData;
+
 function answer({ memory, inputBytes, job }: JobRequest): JobReply {
   try {
-    return { result: runJob(new Slab(memory, inputBytes), job) };
+    return { result: runJob(new Slab(memory, inputBytes), job, keys) };
   } catch (error) {
     return { error };
   }

@@ -50,14 +50,14 @@ describe('work on chunks', () => {
       const here = filledSlab(chunkBytes);
       const there = filledSlab(chunkBytes);
       for (const job of [scanOf(chunkBytes), packOf(chunkBytes)]) {
-        runJob(here, job);
+        runJob(here, job, undefined);
         await workers.run(there, job);
       }
       expect(workers.threads).toBeGreaterThan(0);
       expect([0, 1, 2, 3].map((number) => there.isZero(number))).toEqual([true, false, false, false]);
       for (const number of [1, 2, 3]) {
         const plain = there.input.subarray(number * chunkBytes, (number + 1) * chunkBytes);
-        expect(there.id(number).equals(chunkIdOf(plain))).toBe(true);
+        expect(there.id(number).equals(chunkIdOf(plain, undefined))).toBe(true);
         expect(there.frame(number)).toEqual(here.frame(number));
       }
       expect(there.frame(1).codec).toBe(codecs.zstd);
@@ -65,7 +65,7 @@ describe('work on chunks', () => {
       const unpack: ChunkJob = { kind: 'unpack', count: 3, plainBytes: chunkBytes };
       for (const { plain } of [
         await workers.run(unpackable(there), unpack),
-        runJob(unpackable(there), unpack),
+        runJob(unpackable(there), unpack, undefined),
       ])
         expect(Buffer.compare(plain ?? Buffer.alloc(0), there.input.subarray(chunkBytes))).toBe(0);
     },
@@ -73,12 +73,12 @@ describe('work on chunks', () => {
 
   test('says what is wrong with frames that are not what they should be', () => {
     const packed = filledSlab(64 * kib);
-    runJob(packed, scanOf(64 * kib));
-    runJob(packed, packOf(64 * kib));
+    runJob(packed, scanOf(64 * kib), undefined);
+    runJob(packed, packOf(64 * kib), undefined);
     const wrong = (change: (slab: Slab) => void, plainBytes = 64 * kib) => {
       const slab = unpackable(packed);
       change(slab);
-      return runJob(slab, { kind: 'unpack', count: 3, plainBytes }).wrong;
+      return runJob(slab, { kind: 'unpack', count: 3, plainBytes }, undefined).wrong;
     };
     expect(wrong(() => {})).toBeUndefined();
     expect(

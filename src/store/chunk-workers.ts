@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { type ChunkJob, type JobResult, jobBytes, runJob } from './chunk-jobs.ts';
+import type { ContentKeys } from './keys/store-keys.ts';
 import type { Slab } from './slab.ts';
 
 export interface JobRequest {
@@ -50,6 +51,7 @@ interface Thread {
  */
 export class ChunkWorkers implements AsyncDisposable {
   readonly limit: number;
+  readonly #keys: ContentKeys | undefined;
   readonly #script: URL;
   readonly #bytesBeforeThreads: number;
   #bytesDone = 0;
@@ -58,8 +60,19 @@ export class ChunkWorkers implements AsyncDisposable {
   readonly #onIdle: (() => void)[] = [];
   #closed = false;
 
-  /** `threads`: default one per core, at most eight; 0: the calling thread does everything. The other options are for tests. */
-  constructor(options: { threads?: number | undefined; bytesBeforeThreads?: number; script?: URL } = {}) {
+  /**
+   * `threads`: default one per core, at most eight; 0: the calling thread does everything. `keys`: of an encrypted store;
+   * each thread is given them once, at its start. The other options are for tests.
+   */
+  constructor(
+    options: {
+      threads?: number | undefined;
+      keys?: ContentKeys | undefined;
+      bytesBeforeThreads?: number;
+      script?: URL;
+    } = {},
+  ) {
+    this.#keys = options.keys;
     this.#script = options.script ?? new URL('./chunk-worker.ts', import.meta.url);
     this.limit = Math.min(options.threads ?? availableParallelism(), mostThreads);
     this.#bytesBeforeThreads = options.bytesBeforeThreads ?? bytesBeforeThreads;
@@ -76,7 +89,7 @@ export class ChunkWorkers implements AsyncDisposable {
     this.#bytesDone += bytes;
     const alone = this.#closed || this.limit === 0;
     if (alone || bytes < worthAMessageBytes || this.#bytesDone <= this.#bytesBeforeThreads)
-      return runJob(slab, job);
+      return runJob(slab, job, this.#keys);
     return await new Promise<JobResult>((resolve, reject) => {
       this.#queue.push({
         request: { memory: slab.memory, inputBytes: slab.inputBytes, job },
@@ -126,6 +139,7 @@ export class ChunkWorkers implements AsyncDisposable {
   #start(): Thread {
     const worker = new Worker(this.#script, {
       name: 'holdfast-chunks',
+      workerData: this.#keys,
       resourceLimits,
     });
     const thread: Thread = { worker, jobs: [] };

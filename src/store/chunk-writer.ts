@@ -1,6 +1,7 @@
 import type { ChunkIndex } from './chunk-index.ts';
 import { chunkIdOf, frameOf } from './chunk-jobs.ts';
 import type { ChunkWorkers } from './chunk-workers.ts';
+import type { ContentKeys } from './keys/store-keys.ts';
 import { chunkKinds, codecs } from './pack-format.ts';
 import type { PackWriter } from './pack-writer.ts';
 import type { Slab } from './slab.ts';
@@ -20,8 +21,17 @@ export class ChunkWriter {
   readonly #workers: ChunkWorkers;
   readonly #level: number;
   readonly #packs: PackWriter;
+  readonly #keys: ContentKeys | undefined;
 
-  constructor(index: ChunkIndex, workers: ChunkWorkers, level: number, packs: PackWriter) {
+  /** `keys`: those of `workers`. */
+  constructor(
+    index: ChunkIndex,
+    workers: ChunkWorkers,
+    level: number,
+    packs: PackWriter,
+    keys: ContentKeys | undefined,
+  ) {
+    this.#keys = keys;
     this.#index = index;
     this.#workers = workers;
     this.#level = level;
@@ -49,7 +59,7 @@ export class ChunkWriter {
       const id = ids[number];
       if (id === undefined) continue;
       const { codec, offset, length, crc } = slab.frame(number);
-      const bytes = (codec === codecs.zstd ? slab.output : slab.input).subarray(offset, offset + length);
+      const bytes = (codec === codecs.plain ? slab.input : slab.output).subarray(offset, offset + length);
       await this.#packs.append(id, chunkKinds.data, { codec, bytes, crc }, chunkBytes);
       added.newBytes += chunkBytes;
       added.storedBytes += length;
@@ -58,9 +68,9 @@ export class ChunkWriter {
   }
 
   async writePage(page: Buffer): Promise<{ id: Buffer; added: NewBytes }> {
-    const id = chunkIdOf(page);
+    const id = chunkIdOf(page, this.#keys);
     if (!this.#isNew(id, page.length)) return { id, added: { newBytes: 0, storedBytes: 0 } };
-    const frame = frameOf(page, this.#level);
+    const frame = frameOf(page, id, this.#level, this.#keys);
     await this.#packs.append(id, chunkKinds.map, frame, page.length);
     return { id, added: { newBytes: page.length, storedBytes: frame.bytes.length } };
   }

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
+import { createDecipheriv, createHash, createHmac, hkdfSync } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32, zstdDecompressSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { createStore, fileSystemBackend } from './index.ts';
+import { createStore, fileSystemBackend, newKeyFile } from './index.ts';
 import { backUp, bytesFrom, testClock } from './testing/model-disk.ts';
 
 /*
@@ -15,18 +15,66 @@ function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a stranger's program has no types for our JSON
-function readDocument(path: string, kind: string): any {
-  const bytes = readFileSync(path);
-  const first = bytes.indexOf('\n');
-  const second = bytes.indexOf('\n', first + 1);
-  if (bytes.toString('utf8', 0, first) !== `holdfast-${kind} 1`) throw new Error(`not a ${kind}`);
-  const body = bytes.subarray(second + 1);
-  if (bytes.toString('utf8', first + 1, second) !== sha256(body)) throw new Error('the sum is wrong');
-  return JSON.parse(body.toString('utf8'));
+interface Keys {
+  id: Buffer;
+  frame: Buffer;
+  document: Buffer;
 }
 
-function readChunks(store: string): Map<string, { kind: number; content: Buffer }> {
+function derive(secret: Buffer, salt: string, info: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, salt, info, 32));
+}
+
+function unseal(key: Buffer, sealed: Buffer, context: Buffer | string): Buffer {
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12));
+  decipher.setAAD(Buffer.from(context));
+  decipher.setAuthTag(sealed.subarray(-16));
+  return Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]);
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a stranger's program has no types for our JSON
+function readDocument(store: string, name: string, kind: string, keys?: Keys): any {
+  const bytes = readFileSync(join(store, name));
+  const first = bytes.indexOf('\n');
+  const second = bytes.indexOf('\n', first + 1);
+  const line = bytes.toString('utf8', 0, first);
+  if (line !== `holdfast-${kind} 1${keys ? ' sealed' : ''}`) throw new Error(`not a ${kind}`);
+  const body = bytes.subarray(second + 1);
+  if (bytes.toString('utf8', first + 1, second) !== sha256(body)) throw new Error('the sum is wrong');
+  const json = keys ? unseal(keys.document, body, `${line}\n${name}`) : body;
+  return JSON.parse(json.toString('utf8'));
+}
+
+function unlock(store: string, storeId: string, keyFile: string): Keys {
+  const digits = keyFile.split('\n').find((line) => /^[0-9a-f]{64}$/.test(line)) ?? '';
+  const name = readdirSync(join(store, 'keys')).find((candidate) => candidate.endsWith('.key'));
+  const wrap = readDocument(store, `keys/${name}`, 'key');
+  if (wrap.kind !== 'key-file') throw new Error('I have a key file only');
+  const wrapping = derive(Buffer.from(digits, 'hex'), wrap.salt, 'holdfast key-file wrap 1');
+  const context = `holdfast-key 1\n${storeId}\n${wrap.wrapId}\n${wrap.kind}\n${wrap.salt}\n-`;
+  const vaultKey = unseal(wrapping, Buffer.from(wrap.sealed, 'hex'), context);
+  return {
+    id: derive(vaultKey, storeId, 'holdfast chunk id 1'),
+    frame: derive(vaultKey, storeId, 'holdfast frame 1'),
+    document: derive(vaultKey, storeId, 'holdfast document 1'),
+  };
+}
+
+/** The content of a frame, not yet checked against its id. */
+function contentOf(entry: Buffer, frame: Buffer, keys: Keys | undefined): Buffer {
+  const codec = entry[33] ?? 0;
+  if (codec >= 2 !== (keys !== undefined)) throw new Error('sealed, or not');
+  if (entry.readBigUInt64LE(56) !== (codec >= 2 ? 1n : 0n)) throw new Error('number of the key');
+  const context = Buffer.concat([entry.subarray(0, 32), Buffer.from([codec]), entry.subarray(52, 56)]);
+  const opened = keys ? unseal(keys.frame, frame, context) : frame;
+  return codec % 2 === 1 ? zstdDecompressSync(opened) : opened;
+}
+
+function idOf(content: Buffer, keys: Keys | undefined): string {
+  return keys ? createHmac('sha256', keys.id).update(content).digest('hex') : sha256(content);
+}
+
+function readChunks(store: string, keys?: Keys): Map<string, { kind: number; content: Buffer }> {
   const chunks = new Map<string, { kind: number; content: Buffer }>();
   for (const shard of readdirSync(join(store, 'packs'))) {
     if (shard === 'marker') continue;
@@ -52,8 +100,9 @@ function readChunks(store: string): Map<string, { kind: number; content: Buffer 
         if (offset !== next) throw new Error('a gap between frames');
         next += frame.length;
         if (crc32(frame) !== entry.readUInt32LE(36)) throw new Error('crc of a frame');
-        const content = entry[33] === 1 ? zstdDecompressSync(frame) : frame;
-        if (content.length !== entry.readUInt32LE(52) || sha256(content) !== id) throw new Error('content');
+        const content = contentOf(entry, frame, keys);
+        if (content.length !== entry.readUInt32LE(52) || idOf(content, keys) !== id)
+          throw new Error('content');
         chunks.set(id, { kind: entry[32] ?? 0, content });
       }
       if (next !== trailerAt) throw new Error('a gap before the trailer');
@@ -62,15 +111,17 @@ function readChunks(store: string): Map<string, { kind: number; content: Buffer 
   return chunks;
 }
 
-function restoreDisk(store: string, item: string, point: string, disk: string): Buffer {
-  const config = readDocument(join(store, 'holdfast-store'), 'store');
-  if (config.features.read.length > 0) throw new Error('a feature I do not know');
-  const record = readDocument(join(store, 'points', item, `${point}.point`), 'point');
+function restoreDisk(store: string, item: string, point: string, disk: string, keyFile?: string): Buffer {
+  const { features, storeId } = readDocument(store, 'holdfast-store', 'store');
+  const isEncrypted = features.read.join() === 'encryption';
+  if (!isEncrypted && features.read.length > 0) throw new Error('a feature I do not know');
+  const keys = isEncrypted ? unlock(store, storeId, keyFile ?? '') : undefined;
+  const record = readDocument(store, `points/${item}/${point}.point`, 'point', keys);
   const { root, sizeBytes, chunkSizeBytes } = record.disks.find(
     (candidate: { name: string }) => candidate.name === disk,
   ).disk;
   const content = Buffer.alloc(sizeBytes);
-  const chunks = readChunks(store);
+  const chunks = readChunks(store, keys);
   const pieces = Math.ceil(sizeBytes / chunkSizeBytes);
   let levels = 1;
   while (256 ** levels < pieces) levels++;
@@ -96,7 +147,10 @@ function restoreDisk(store: string, item: string, point: string, disk: string): 
 }
 /* ------------------------------------------------------------------------------------------------------------------ */
 
-test('a stranger with the format document restores every point of a store', async () => {
+test.each([
+  ['a store', undefined],
+  ['an encrypted store with its key file', newKeyFile()],
+])('a stranger with the format document restores every point of %s', async (_, keyFile) => {
   const parent = mkdtempSync(join(tmpdir(), 'holdfast-format-'));
   const directory = join(parent, 'store');
   try {
@@ -114,6 +168,7 @@ test('a stranger with the format document restores every point of a store', asyn
         clock: testClock,
         chunkSizeBytes: 16_384,
         packTargetBytes: 500_000,
+        encryption: keyFile ? { secrets: [{ kind: 'key-file', text: keyFile, label: 'test' }] } : 'none',
       });
       const { disk } = await backUp(store, 'first', first);
       const extents = [{ offset: 3_000_000, length: 10_000, zero: false }];
@@ -121,9 +176,9 @@ test('a stranger with the format document restores every point of a store', asyn
       await backUp(store, 'zeros', Buffer.alloc(100));
     }
     rmSync(join(directory, 'index'), { recursive: true });
-    expect(restoreDisk(directory, 'vm', 'first', 'sda').equals(first)).toBe(true);
-    expect(restoreDisk(directory, 'vm', 'second', 'sda').equals(second)).toBe(true);
-    expect(restoreDisk(directory, 'vm', 'zeros', 'sda').equals(Buffer.alloc(100))).toBe(true);
+    expect(restoreDisk(directory, 'vm', 'first', 'sda', keyFile).equals(first)).toBe(true);
+    expect(restoreDisk(directory, 'vm', 'second', 'sda', keyFile).equals(second)).toBe(true);
+    expect(restoreDisk(directory, 'vm', 'zeros', 'sda', keyFile).equals(Buffer.alloc(100))).toBe(true);
     expect(readdirSync(join(directory, 'points', 'vm')).sort()).toEqual([
       'first.point',
       'second.point',

@@ -1,6 +1,6 @@
 import { isHoldfastError } from '../errors/index.ts';
 import type { Backend } from './backend.ts';
-import { decodeDocument, encodeDocument } from './document.ts';
+import type { Documents } from './document.ts';
 import { generationName, generationOf, generationPrefix } from './layout.ts';
 import { fetchObject } from './object-access.ts';
 
@@ -31,7 +31,7 @@ const packIdPattern = /^[0-9a-f]{64}$/;
  * The newest generation that can be read. Losing one loses no data: what it had condemned counts again, and is
  * condemned anew. @throws StoreVersionNotSupported
  */
-export async function loadGeneration(backend: Backend): Promise<LoadedGeneration> {
+export async function loadGeneration(backend: Backend, documents: Documents): Promise<LoadedGeneration> {
   const found: { name: string; generation: number }[] = [];
   for await (const { name } of backend.list(generationPrefix)) {
     const generation = generationOf(name);
@@ -40,16 +40,20 @@ export async function loadGeneration(backend: Backend): Promise<LoadedGeneration
   found.sort((a, b) => b.generation - a.generation);
   let record: GenerationRecord | undefined;
   for (const { name } of found) {
-    record ??= await readRecord(backend, name);
+    record ??= await readRecord(backend, documents, name);
   }
   return { record, names: found.map(({ name }) => name), highest: found[0]?.generation ?? 0 };
 }
 
-async function readRecord(backend: Backend, name: string): Promise<GenerationRecord | undefined> {
+async function readRecord(
+  backend: Backend,
+  documents: Documents,
+  name: string,
+): Promise<GenerationRecord | undefined> {
   const bytes = await fetchObject(backend, name);
   if (!Buffer.isBuffer(bytes)) return undefined;
   try {
-    const body = decodeDocument('generation', name, bytes);
+    const body = documents.decode('generation', name, bytes);
     return isRecord(body) && generationOf(name) === body.generation ? body : undefined;
   } catch (error) {
     if (isHoldfastError(error, 'StoreDamaged')) return undefined;
@@ -82,6 +86,10 @@ function isInstant(value: unknown): value is string {
   }
 }
 
-export function encodeGeneration(record: GenerationRecord): { name: string; bytes: Buffer } {
-  return { name: generationName(record.generation), bytes: encodeDocument('generation', record) };
+export function encodeGeneration(
+  record: GenerationRecord,
+  documents: Documents,
+): { name: string; bytes: Buffer } {
+  const name = generationName(record.generation);
+  return { name, bytes: documents.encode('generation', name, record) };
 }

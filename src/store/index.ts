@@ -6,6 +6,11 @@ export type { Backend, BackendCapabilities, ObjectInfo } from './backend.ts';
 export { fileSystemBackend } from './backends/file-system.ts';
 export { type MemoryBackend, memoryBackend } from './backends/memory.ts';
 export { printPlan } from './collect/plan.ts';
+export { newKeyFile } from './keys/key-file.ts';
+export type { KeyRing, NewSecret } from './keys/key-ring.ts';
+export type { KeyWrapInfo } from './keys/key-wrap.ts';
+export { newRecoveryKey } from './keys/recovery-key.ts';
+export { checkNewSecret, type SecretKind, type StoreSecret } from './keys/store-secret.ts';
 export { type Clock, type CreateOptions, createStore, type OpenOptions, openStore } from './open-store.ts';
 export type { DiskReader, OnGap, PointWriter, Store } from './store.ts';
 export type {

@@ -7,14 +7,19 @@ export const pointPrefix = 'points/';
 export const generationPrefix = 'generations/';
 export const quarantinePrefix = 'quarantine/';
 export const reserveName = 'reserve/space';
+export const keyPrefix = 'keys/';
 
 /** Objects that every listing of the prefix must show: a listing without them is not believed. */
 export const markerNames = ['packs/marker', 'points/marker'] as const;
+
+/** The same for the keys, which only an encrypted store has. */
+export const keyMarkerName = 'keys/marker';
 
 const packPattern = /^packs\/([0-9a-f]{2})\/(\1[0-9a-f]{62})\.pack$/;
 const pointPattern = /^points\/([A-Za-z0-9][A-Za-z0-9-]*)\/([A-Za-z0-9][A-Za-z0-9-]*)\.point$/;
 const generationPattern = /^generations\/([1-9][0-9]{0,14})\.generation$/;
 const quarantinePattern = /^quarantine\/([0-9a-f]{64})\.quarantine$/;
+const keyPattern = /^keys\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.key$/;
 const identifierPattern = /^[A-Za-z0-9][A-Za-z0-9-]{0,127}$/;
 
 /** `id`: SHA-256 of the pack's trailer, lower-case hex. */
@@ -51,6 +56,15 @@ export function quarantineName(packId: string): string {
 
 export function quarantineOf(name: string): string | undefined {
   return quarantinePattern.exec(name)?.[1];
+}
+
+/** `wrapId`: a UUID. */
+export function keyName(wrapId: string): string {
+  return `${keyPrefix}${wrapId}.key`;
+}
+
+export function wrapIdOf(name: string): string | undefined {
+  return keyPattern.exec(name)?.[1];
 }
 
 /** Item and point ids become names of objects: anything else in them is a bug of the caller. */

@@ -4,16 +4,36 @@ import type { Backend } from './backend.ts';
 import { collect } from './collect/collect.ts';
 import { reserveBytes } from './collect/generations.ts';
 import { openDisk } from './disk-reader.ts';
-import { encodeDocument } from './document.ts';
+import { documentsWith, encodeDocument } from './document.ts';
 import { loadGeneration } from './generation-record.ts';
-import { checkIdentifier, configName, markerNames, packPrefix, pointName, pointPrefix } from './layout.ts';
+import { checkLabel, keyRingOf, type NewSecret } from './keys/key-ring.ts';
+import { newVaultKey, type StoreKeys, storeKeysOf } from './keys/store-keys.ts';
+import { checkNewSecret, type StoreSecret } from './keys/store-secret.ts';
+import { addWrap, unlockVaultKey } from './keys/stored-wraps.ts';
+import {
+  checkIdentifier,
+  configName,
+  keyMarkerName,
+  keyPrefix,
+  markerNames,
+  packPrefix,
+  pointName,
+  pointPrefix,
+} from './layout.ts';
 import { Limiter } from './limiter.ts';
 import { loadIndex } from './load-index.ts';
 import { packTargetBytes } from './pack-writer.ts';
 import { listPointNames, listPoints, readPoint } from './point-records.ts';
 import { StorePointWriter } from './point-writer.ts';
 import type { Store } from './store.ts';
-import { decodeConfig, encodeConfig, isChunkSize, type StoreConfig } from './store-config.ts';
+import {
+  decodeConfig,
+  encodeConfig,
+  encryptionFeature,
+  isChunkSize,
+  isEncrypted,
+  type StoreConfig,
+} from './store-config.ts';
 import { StoreState } from './store-state.ts';
 import { Quarantine } from './verify/quarantine.ts';
 import { loadQuarantine } from './verify/quarantine-record.ts';
@@ -30,7 +50,8 @@ export interface Clock {
   now(): Temporal.Instant;
 }
 
-export interface OpenOptions {
+/** What a store is opened with, whether it is new or not. */
+interface CommonOptions {
   clock: Clock;
   /** Packs are closed before this size. Default and most: 32 MiB. */
   packTargetBytes?: number;
@@ -45,39 +66,95 @@ export interface OpenOptions {
   reserveBytes?: number;
 }
 
-export interface CreateOptions extends OpenOptions {
-  /** A power of two from 16 KiB to 4 MiB. Default {@link defaultChunkSizeBytes}. */
-  chunkSizeBytes?: number;
+export interface OpenOptions extends CommonOptions {
+  /** Secrets of an encrypted store: any one of them opens it. To be left out for a store that is not encrypted. */
+  unlock?: readonly StoreSecret[];
 }
 
-/** Makes a store where there is none, and opens it. @throws StoreExists @throws StoreInUse */
+export interface CreateOptions extends CommonOptions {
+  /** A power of two from 16 KiB to 4 MiB. Default {@link defaultChunkSizeBytes}. */
+  chunkSizeBytes?: number;
+  /** The secrets that are to open it, at least one. Default: none, and whoever sees the store can read it. */
+  encryption?: { secrets: readonly NewSecret[] } | 'none';
+}
+
+/** Makes a store where there is none, and opens it. @throws StoreExists @throws StoreInUse @throws KeyNotUsable */
 export async function createStore(backend: Backend, options: CreateOptions): Promise<Store> {
   const chunkSizeBytes = options.chunkSizeBytes ?? defaultChunkSizeBytes;
   if (!isChunkSize(chunkSizeBytes)) throw new RangeError(`not a chunk size: ${chunkSizeBytes}`);
+  const { encryption = 'none' } = options;
+  if (encryption !== 'none') checkSecrets(encryption.secrets);
   return await withLock(backend, { create: true }, async (lock) => {
     await refuseExisting(backend);
     const config: StoreConfig = {
       storeId: randomUUID(),
       createdAt: options.clock.now().toString(),
       chunkSizeBytes,
-      features: { read: [], write: [] },
+      features: { read: encryption === 'none' ? [] : [encryptionFeature], write: [] },
     };
+    const keys = encryption === 'none' ? undefined : await makeKeys(backend, config, encryption.secrets);
     for (const name of markerNames) await backend.put(name, [encodeDocument('marker', {})]);
     // Last, for it is what makes a store: a crash before it leaves a place that is still free.
     await backend.put(configName, [encodeConfig(config)]);
-    return await openLocked(backend, options, config, lock);
+    return await openLocked(backend, options, { config, keys }, lock);
   });
 }
 
-/** @throws StoreNotFound @throws StoreInUse @throws StoreVersionNotSupported @throws StoreDamaged @throws StoreUnavailable */
+function checkSecrets(secrets: readonly NewSecret[]): void {
+  if (secrets.length === 0) throw new Error('an encrypted store needs a secret that opens it');
+  for (const secret of secrets) {
+    checkLabel(secret.label);
+    checkNewSecret(secret);
+  }
+}
+
+/** A new vault key, wrapped for each of the secrets. Nothing is encrypted yet, so keys that are there open nothing. */
+async function makeKeys(
+  backend: Backend,
+  { storeId, createdAt }: StoreConfig,
+  secrets: readonly NewSecret[],
+): Promise<StoreKeys> {
+  const leftovers = await Array.fromAsync(backend.list(keyPrefix));
+  for (const { name } of leftovers) await backend.delete(name);
+  await backend.put(keyMarkerName, [encodeDocument('marker', {})]);
+  const vaultKey = newVaultKey();
+  for (const { label, ...secret } of secrets)
+    await addWrap(backend, vaultKey, secret, { storeId, label, createdAt });
+  return storeKeysOf(vaultKey, storeId);
+}
+
+/**
+ * @throws StoreNotFound @throws StoreInUse @throws StoreVersionNotSupported @throws StoreDamaged @throws StoreUnavailable
+ * @throws StoreKeyRequired @throws StoreKeyWrong @throws KeyNotUsable @throws StoreNotEncrypted
+ */
 export async function openStore(backend: Backend, options: OpenOptions): Promise<Store> {
   const isThere = (await backend.exists()) && (await backend.stat(configName)) !== undefined;
   if (!isThere) throw notFound(backend);
   return await withLock(backend, { create: false }, async (lock) => {
     const bytes = await backend.get(configName);
     if (bytes === undefined) throw notFound(backend);
-    return await openLocked(backend, options, decodeConfig(bytes), lock);
+    const config = decodeConfig(bytes);
+    const keys = await unlock(backend, config, options.unlock ?? []);
+    return await openLocked(backend, options, { config, keys }, lock);
   });
+}
+
+async function unlock(
+  backend: Backend,
+  config: StoreConfig,
+  secrets: readonly StoreSecret[],
+): Promise<StoreKeys | undefined> {
+  if (isEncrypted(config))
+    return storeKeysOf(await unlockVaultKey(backend, config.storeId, secrets), config.storeId);
+  // Whoever has a key believes the store to be encrypted. If somebody has put another description there, what is
+  // written from now on could be read by them.
+  if (secrets.length > 0)
+    throw new HoldfastError(
+      'StoreNotEncrypted',
+      `The store at ${backend.description} is not encrypted, but a key was given for it.`,
+      { target: backend.description },
+    );
+  return undefined;
 }
 
 function notFound({ description }: Backend): HoldfastError {
@@ -119,8 +196,8 @@ async function refuseExisting(backend: Backend): Promise<void> {
 
 async function openLocked(
   backend: Backend,
-  options: OpenOptions,
-  config: StoreConfig,
+  options: CommonOptions,
+  { config, keys }: { config: StoreConfig; keys: StoreKeys | undefined },
   lock: AsyncDisposable,
 ): Promise<Store> {
   const compressionLevel = options.compressionLevel ?? defaultCompressionLevel;
@@ -129,14 +206,14 @@ async function openLocked(
     throw new RangeError(`not a compression level: ${compressionLevel}`);
   // Points before packs: what a point listed here refers to was written before it.
   const points = await listPointNames(backend);
-  const generation = await loadGeneration(backend);
+  const generation = await loadGeneration(backend, documentsWith(keys));
   const quarantine = new Quarantine(backend, (await loadQuarantine(backend)).records);
   const index = await loadIndex(backend, new Set(generation.record?.removed), (packId, offset) =>
     quarantine.isBad(packId, offset),
   );
   for (const { pack } of [...quarantine.records()])
     if (index.packs.sizeOf(pack) === undefined) quarantine.forget(pack); // it went before its note did
-  const state = new StoreState(backend, config, index, generation, quarantine, {
+  const state = new StoreState(backend, config, keys, index, generation, quarantine, {
     packTargetBytes: options.packTargetBytes ?? packTargetBytes,
     compressionLevel,
     threads: options.threads,
@@ -201,6 +278,7 @@ function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store 
 
   return {
     storeId: state.config.storeId,
+    keys: state.keys && keyRingOf(backend, state.config.storeId, state.keys, () => clock.now()),
     async beginPoint({ itemId, pointId, signal }) {
       state.throwIfClosed();
       signal?.throwIfAborted();
@@ -213,7 +291,7 @@ function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store 
     },
     async listPoints() {
       state.throwIfClosed();
-      const listed = await listPoints(backend);
+      const listed = await listPoints(state);
       for (const record of listed.points) state.known.note(record);
       return listed;
     },
@@ -221,7 +299,7 @@ function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store 
       state.throwIfClosed();
       checkIdentifier('item', itemId);
       checkIdentifier('point', pointId);
-      const record = await readPoint(backend, itemId, pointId);
+      const record = await readPoint(state, itemId, pointId);
       state.known.note(record);
       return record;
     },

@@ -14,9 +14,17 @@ const footerMagic = Buffer.from('HFPKEND\n', 'latin1');
 export const chunkKinds = { data: 1, map: 2 } as const;
 export type ChunkKind = (typeof chunkKinds)[keyof typeof chunkKinds];
 
-/** How a frame holds its chunk. */
-export const codecs = { plain: 0, zstd: 1 } as const;
+/** How a frame holds its chunk. In an encrypted store every frame is sealed, in any other none. */
+export const codecs = { plain: 0, zstd: 1, sealedPlain: 2, sealedZstd: 3 } as const;
 export type Codec = (typeof codecs)[keyof typeof codecs];
+
+export function isSealed(codec: Codec): boolean {
+  return codec === codecs.sealedPlain || codec === codecs.sealedZstd;
+}
+
+/** Of the key that a frame is sealed with. There is one key so far. */
+const keyNumber = 1n;
+const noKey = 0n;
 
 export interface PackEntry {
   /** 32 bytes. */
@@ -49,6 +57,7 @@ export function encodeTrailer(entries: readonly PackEntry[]): Buffer {
     trailer.writeBigUInt64LE(BigInt(entry.offset), at + 40);
     trailer.writeUInt32LE(entry.storedLength, at + 48);
     trailer.writeUInt32LE(entry.plainLength, at + 52);
+    trailer.writeBigUInt64LE(isSealed(entry.codec) ? keyNumber : noKey, at + 56);
   });
   return trailer;
 }
@@ -90,14 +99,15 @@ export function decodeFooter(
   return { offset, length };
 }
 
-/** The entries of a trailer whose checksum has been checked. An entry of an unknown kind or codec is left out. */
+/** The entries of a trailer whose checksum has been checked. An entry of an unknown kind, codec or key is left out. */
 export function* trailerEntries(trailer: Buffer): Generator<PackEntry> {
   for (let at = 0; at + packEntryBytes <= trailer.length; at += packEntryBytes) {
     const kind = trailer.readUInt8(at + 32);
     const codec = trailer.readUInt8(at + 33);
     if (kind !== chunkKinds.data && kind !== chunkKinds.map) continue;
-    if (codec !== codecs.plain && codec !== codecs.zstd) continue;
+    if (!isCodec(codec)) continue;
     if (trailer.readUInt16LE(at + 34) !== 0) continue;
+    if (trailer.readBigUInt64LE(at + 56) !== (isSealed(codec) ? keyNumber : noKey)) continue;
     yield {
       id: trailer.subarray(at, at + 32),
       kind,
@@ -108,4 +118,8 @@ export function* trailerEntries(trailer: Buffer): Generator<PackEntry> {
       plainLength: trailer.readUInt32LE(at + 52),
     };
   }
+}
+
+function isCodec(value: number): value is Codec {
+  return value <= codecs.sealedZstd;
 }

@@ -1,7 +1,7 @@
 import { HoldfastError, isHoldfastError, messageOf } from '../errors/index.ts';
 import type { Backend } from './backend.ts';
 import { checkDiskRoot } from './disk-map.ts';
-import { decodeDocument, encodeDocument } from './document.ts';
+import type { Documents } from './document.ts';
 import { pointName, pointOf, pointPrefix } from './layout.ts';
 import { mapOrdered } from './map-ordered.ts';
 import { believableListing, fetchObject } from './object-access.ts';
@@ -10,21 +10,27 @@ import type { Damage, PointRecord } from './types.ts';
 const metadataLimitBytes = 16 * 1024 * 1024;
 const recordsInFlight = 8;
 
+/** Where the records are, and how they are to be read. */
+export interface PointsPlace {
+  backend: Backend;
+  documents: Documents;
+}
+
 /** Throws a plain error for a record that could not be read back as it is. */
-export function encodePoint(record: PointRecord): Buffer {
+export function encodePoint(record: PointRecord, documents: Documents): Buffer {
   Temporal.Instant.from(record.createdAt);
   for (const { disk } of record.disks) checkDiskRoot(disk);
   if (new Set(record.disks.map(({ name }) => name)).size < record.disks.length)
     throw new Error(`two disks of ${record.pointId} have the same name`);
-  const bytes = encodeDocument('point', record);
+  const bytes = documents.encode('point', pointName(record.itemId, record.pointId), record);
   if (bytes.length > metadataLimitBytes + 1024 * 1024)
     throw new RangeError(`the metadata of ${record.pointId} is larger than ${metadataLimitBytes} bytes`);
   return bytes;
 }
 
 /** @throws StoreDamaged @throws StoreVersionNotSupported */
-export function decodePoint(name: string, bytes: Buffer): PointRecord {
-  const body = decodeDocument('point', name, bytes);
+export function decodePoint(name: string, bytes: Buffer, documents: Documents): PointRecord {
+  const body = documents.decode('point', name, bytes);
   const expected = pointOf(name);
   try {
     const record = body as PointRecord;
@@ -47,7 +53,11 @@ export function decodePoint(name: string, bytes: Buffer): PointRecord {
 }
 
 /** @throws RecoveryPointNotInStore @throws StoreDamaged @throws StoreVersionNotSupported */
-export async function readPoint(backend: Backend, itemId: string, pointId: string): Promise<PointRecord> {
+export async function readPoint(
+  { backend, documents }: PointsPlace,
+  itemId: string,
+  pointId: string,
+): Promise<PointRecord> {
   const name = pointName(itemId, pointId);
   const bytes = await fetchObject(backend, name);
   if (bytes === undefined)
@@ -60,7 +70,7 @@ export async function readPoint(backend: Backend, itemId: string, pointId: strin
     );
   if (typeof bytes === 'string')
     throw new HoldfastError('StoreDamaged', `${name} cannot be read: ${bytes}`, { target: name });
-  return decodePoint(name, bytes);
+  return decodePoint(name, bytes, documents);
 }
 
 /** Names of the points there are. */
@@ -73,15 +83,15 @@ export async function listPointNames(backend: Backend): Promise<{ itemId: string
   return found;
 }
 
-export async function listPoints(backend: Backend): Promise<{ points: PointRecord[]; damaged: Damage[] }> {
+export async function listPoints(place: PointsPlace): Promise<{ points: PointRecord[]; damaged: Damage[] }> {
   const points: PointRecord[] = [];
   const damaged: Damage[] = [];
   async function* names() {
-    yield* await listPointNames(backend);
+    yield* await listPointNames(place.backend);
   }
   const read = async ({ itemId, pointId }: { itemId: string; pointId: string }) => {
     try {
-      points.push(await readPoint(backend, itemId, pointId));
+      points.push(await readPoint(place, itemId, pointId));
     } catch (error) {
       if (isHoldfastError(error, 'RecoveryPointNotInStore')) return; // deleted since it was listed
       if (!isHoldfastError(error, 'StoreDamaged', 'StoreVersionNotSupported')) throw error;

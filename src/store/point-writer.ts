@@ -44,11 +44,11 @@ export class StorePointWriter implements PointWriter {
     this.#state = state;
     this.#itemId = point.itemId;
     this.#pointId = point.pointId;
-    const { sink, settings, index, workers } = state;
+    const { sink, settings, index, workers, keys } = state;
     this.#use = state.uses.beginWriter();
     this.#removalsAtBegin = state.removals;
     this.#packs = new PackWriter(sink, settings.packTargetBytes, this.#use.wrote);
-    this.#chunks = new ChunkWriter(index, workers, settings.compressionLevel, this.#packs);
+    this.#chunks = new ChunkWriter(index, workers, settings.compressionLevel, this.#packs, keys?.content);
     this.#signal = point.signal ? AbortSignal.any([point.signal, this.#stop.signal]) : this.#stop.signal;
     this.#onFinish = onFinish;
   }
@@ -91,7 +91,7 @@ export class StorePointWriter implements PointWriter {
     if (this.#disks.size > 0) throw new Error('commit while a disk is still being written');
     const { createdAt, disks, metadata } = point;
     const record = { pointId: this.#pointId, itemId: this.#itemId, createdAt, disks, metadata };
-    const bytes = encodePoint(record);
+    const bytes = encodePoint(record, this.#state.documents);
     this.#committing = this.#complete(record, bytes);
     return await this.#committing;
   }

@@ -11,7 +11,7 @@ const headBytes = tableBytes + slabEntries * idBytes;
 /** One frame in a slab: where its stored bytes are, and how they hold the chunk. */
 export interface SlabFrame {
   codec: Codec;
-  /** In `output` for compressed frames that were made here; in `input` otherwise. */
+  /** In `output` for compressed or sealed frames that were made here; in `input` otherwise. */
   offset: number;
   length: number;
   crc: number;

@@ -15,8 +15,15 @@ export interface StoreConfig {
   features: { read: readonly string[]; write: readonly string[] };
 }
 
-/** Features this program understands. Version 1 needs none. */
-const knownFeatures: ReadonlySet<string> = new Set();
+/** Ids are keyed, frames and documents sealed: who lacks a key can check sums, and read nothing. */
+export const encryptionFeature = 'encryption';
+
+/** Features this program understands. */
+const knownFeatures: ReadonlySet<string> = new Set([encryptionFeature]);
+
+export function isEncrypted({ features }: StoreConfig): boolean {
+  return features.read.includes(encryptionFeature);
+}
 
 export const minimumChunkSizeBytes = 16 * 1024;
 export const maximumChunkSizeBytes = 4 * 1024 * 1024;
@@ -55,7 +62,7 @@ export function decodeConfig(bytes: Buffer): StoreConfig {
   if (unknown.length > 0)
     throw new HoldfastError(
       'StoreVersionNotSupported',
-      `The store (version 1) needs ${unknown.join(', ')}, which this program (version 1 without features) does not know.`,
+      `The store (version 1) needs ${unknown.join(', ')}, which this program (version 1 with ${[...knownFeatures].join(', ')}) does not know.`,
       { target: configName },
     );
   return {

@@ -6,13 +6,16 @@ import { ChunkWorkers } from './chunk-workers.ts';
 import { Generations } from './collect/generations.ts';
 import { CondemnedPacks } from './condemned-packs.ts';
 import { windowBytesFor } from './disk-windows.ts';
+import { type Documents, documentsWith } from './document.ts';
 import type { LoadedGeneration } from './generation-record.ts';
 import type { IndexSection } from './index-segment.ts';
+import { sealBytes } from './keys/seal.ts';
+import type { StoreKeys } from './keys/store-keys.ts';
 import { KnownPoints } from './known-points.ts';
 import { Limiter } from './limiter.ts';
 import { type LoadedIndex, saveSegment, trimSegments } from './load-index.ts';
 import { PackBuffers, type PackSink } from './pack-writer.ts';
-import { SlabPool } from './slab.ts';
+import { SlabPool, slabEntries } from './slab.ts';
 import type { StoreConfig } from './store-config.ts';
 import { Uses } from './uses.ts';
 import type { Quarantine } from './verify/quarantine.ts';
@@ -31,6 +34,9 @@ export interface StoreSettings {
 export class StoreState {
   readonly backend: Backend;
   readonly config: StoreConfig;
+  /** Of an encrypted store. */
+  readonly keys: StoreKeys | undefined;
+  readonly documents: Documents;
   readonly index: ChunkIndex;
   readonly settings: StoreSettings;
   readonly workers: ChunkWorkers;
@@ -54,6 +60,7 @@ export class StoreState {
   constructor(
     backend: Backend,
     config: StoreConfig,
+    keys: StoreKeys | undefined,
     { index, packs }: LoadedIndex,
     generation: LoadedGeneration,
     quarantine: Quarantine,
@@ -61,13 +68,16 @@ export class StoreState {
   ) {
     this.backend = backend;
     this.config = config;
+    this.keys = keys;
+    this.documents = documentsWith(keys);
     this.index = index;
     this.settings = settings;
-    this.workers = new ChunkWorkers({ threads: settings.threads });
+    this.workers = new ChunkWorkers({ threads: settings.threads, keys: keys?.content });
     const windowBytes = windowBytesFor(config.chunkSizeBytes);
+    const storedBytes = windowBytes + (keys === undefined ? 0 : slabEntries * sealBytes);
     // Each thread has one in hand and one waiting; the others are being read or put into packs.
-    this.windows = new SlabPool(this.workers.limit * 2 + 2, windowBytes, windowBytes);
-    const fetches = new SlabPool(this.workers.limit * 2 + 2, windowBytes, 0);
+    this.windows = new SlabPool(this.workers.limit * 2 + 2, windowBytes, storedBytes);
+    const fetches = new SlabPool(this.workers.limit * 2 + 2, storedBytes, 0);
     this.quarantine = quarantine;
     this.reader = new ChunkReader(backend, index, packs, this.workers, fetches, quarantine);
     const onPack = (section: IndexSection) => {
@@ -75,7 +85,7 @@ export class StoreState {
       quarantine.forget(section.packId); // it may be one that was damaged, and is whole again
     };
     this.condemned = new CondemnedPacks(index, packs);
-    this.generations = new Generations(backend, this.condemned, packs, generation);
+    this.generations = new Generations(backend, this.documents, this.condemned, packs, generation);
     this.sink = {
       backend,
       index,

@@ -1,3 +1,4 @@
+import type { KeyRing } from './keys/key-ring.ts';
 import type {
   CollectOptions,
   CollectReport,
@@ -18,6 +19,8 @@ import type { VerifyOptions, VerifyReport } from './verify/types.ts';
  */
 export interface Store extends AsyncDisposable {
   readonly storeId: string;
+  /** Who can open it; undefined when it is not encrypted. */
+  readonly keys: KeyRing | undefined;
   /** Begins a recovery point. Dispose it: without `commit` everything it wrote is garbage for a later collection. */
   beginPoint(options: { pointId: string; itemId: string; signal?: AbortSignal }): Promise<PointWriter>;
   /** Ascending by item, then time. A record that cannot be read is reported, not skipped silently. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { isHoldfastError } from '../../errors/index.ts';
 import type { Backend } from '../backend.ts';
 import type { CondemnedPacks } from '../condemned-packs.ts';
+import type { Documents } from '../document.ts';
 import { encodeGeneration, type GenerationRecord, type LoadedGeneration } from '../generation-record.ts';
 import { reserveName } from '../layout.ts';
 import type { PackTable } from '../pack-table.ts';
@@ -12,6 +13,7 @@ export const reserveBytes = 4 * 1024 * 1024;
 /** The store's generation: what the collections so far have left, in memory and as a document. */
 export class Generations {
   readonly #backend: Backend;
+  readonly #documents: Documents;
   readonly #condemned: CondemnedPacks;
   readonly #packs: PackTable;
   #names: string[];
@@ -20,9 +22,16 @@ export class Generations {
   /** See {@link GenerationRecord.removed}. */
   readonly removed: Set<string>;
 
-  constructor(backend: Backend, condemned: CondemnedPacks, packs: PackTable, loaded: LoadedGeneration) {
+  constructor(
+    backend: Backend,
+    documents: Documents,
+    condemned: CondemnedPacks,
+    packs: PackTable,
+    loaded: LoadedGeneration,
+  ) {
     const { record, names, highest } = loaded;
     this.#backend = backend;
+    this.#documents = documents;
     this.#condemned = condemned;
     this.#packs = packs;
     this.#names = [...names];
@@ -70,7 +79,7 @@ export class Generations {
       group.packs.push(pack);
     }
     const record = { ...head, condemned: [...groups.values()], removed: [...this.removed] };
-    const { name, bytes } = encodeGeneration(record);
+    const { name, bytes } = encodeGeneration(record, this.#documents);
     await this.#put(name, bytes);
     this.#points = head.points;
     this.#highest = Math.max(this.#highest, head.generation);

@@ -58,7 +58,7 @@ export class RootList {
     }
     const records = mapOrdered(unread(), recordsInFlight, async ({ itemId, pointId }) => {
       try {
-        return await readPoint(backend, itemId, pointId);
+        return await readPoint(state, itemId, pointId);
       } catch (error) {
         const name = pointName(itemId, pointId);
         const wasDeleted = isHoldfastError(error, 'RecoveryPointNotInStore') && !known.names.has(name);

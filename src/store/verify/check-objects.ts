@@ -1,9 +1,18 @@
 import { isHoldfastError, messageOf } from '../../errors/index.ts';
 import { decodeDocument } from '../document.ts';
 import { segmentEnd, segmentSections } from '../index-segment.ts';
-import { configName, generationOf, generationPrefix, indexPrefix, markerNames } from '../layout.ts';
+import { readWraps } from '../keys/stored-wraps.ts';
+import {
+  configName,
+  generationOf,
+  generationPrefix,
+  indexPrefix,
+  keyMarkerName,
+  keyPrefix,
+  markerNames,
+} from '../layout.ts';
 import { fetchObject } from '../object-access.ts';
-import { decodeConfig } from '../store-config.ts';
+import { decodeConfig, isEncrypted } from '../store-config.ts';
 import type { StoreState } from '../store-state.ts';
 import { loadQuarantine } from './quarantine-record.ts';
 import type { ObjectDamage } from './types.ts';
@@ -23,13 +32,15 @@ export async function checkObjects(state: StoreState, signal?: AbortSignal): Pro
     }
   };
   await check(configName, 'store', (bytes) => {
-    if (decodeConfig(bytes).storeId !== config.storeId)
+    const stored = decodeConfig(bytes);
+    if (stored.storeId !== config.storeId || isEncrypted(stored) !== isEncrypted(config))
       throw new Error('the description is that of another store');
   });
-  for (const name of markerNames) await check(name, 'none', (bytes) => decodeDocument('marker', name, bytes));
+  const markers = state.keys === undefined ? markerNames : [...markerNames, keyMarkerName];
+  for (const name of markers) await check(name, 'none', (bytes) => decodeDocument('marker', name, bytes));
   for await (const { name } of backend.list(generationPrefix))
     if (generationOf(name) !== undefined)
-      await check(name, 'none', (bytes) => decodeDocument('generation', name, bytes));
+      await check(name, 'none', (bytes) => state.documents.decode('generation', name, bytes));
   if (!state.generations.isFirst && (await state.generations.newestIsMissing()))
     found.push({
       name: generationPrefix,
@@ -37,10 +48,26 @@ export async function checkObjects(state: StoreState, signal?: AbortSignal): Pro
       harm: 'none',
       message: 'What the last collection left for the next is missing.',
     });
+  if (state.keys !== undefined) found.push(...(await checkKeys(state)));
   const quarantine = await loadQuarantine(backend);
   for (const name of quarantine.unreadable)
     found.push({ name, kind: 'corrupt', harm: 'none', message: `${name} cannot be read.` });
   found.push(...(await checkSegments(state, signal)));
+  return found;
+}
+
+/** Keys that open nothing any more: the store opens as long as one is left. */
+async function checkKeys({ backend }: StoreState): Promise<ObjectDamage[]> {
+  const { wraps, damaged } = await readWraps(backend);
+  const harm = wraps.length === 0 ? 'store' : 'none';
+  const found: ObjectDamage[] = damaged.map((message) => ({
+    name: keyPrefix,
+    kind: 'corrupt',
+    harm,
+    message,
+  }));
+  if (wraps.length === 0 && damaged.length === 0)
+    found.push({ name: keyPrefix, kind: 'missing', harm, message: 'The store has no key left.' });
   return found;
 }
 

@@ -154,7 +154,7 @@ export async function locatePoints(
     const name = pointName(itemId, pointId);
     let record: PointRecord;
     try {
-      record = await readPoint(backend, itemId, pointId);
+      record = await readPoint(state, itemId, pointId);
     } catch (error) {
       if (isHoldfastError(error, 'RecoveryPointNotInStore') && !known.names.has(name)) continue;
       if (!isHoldfastError(error, 'StoreDamaged', 'StoreVersionNotSupported', 'RecoveryPointNotInStore'))

@@ -1,0 +1,109 @@
+import { HoldfastError } from '../../errors/index.ts';
+import type { Backend } from '../backend.ts';
+import { keyName } from '../layout.ts';
+import { Limiter } from '../limiter.ts';
+import { encodeWrap, isLabel, type KeyWrap, type KeyWrapInfo, labelLimit } from './key-wrap.ts';
+import type { StoreKeys } from './store-keys.ts';
+import { checkNewSecret, type StoreSecret } from './store-secret.ts';
+import { addWrap, readWraps, wrapLimit } from './stored-wraps.ts';
+
+/** A secret that is to open a store, with the name people know it by. */
+export interface NewSecret extends StoreSecret {
+  /** 1 to 100 characters, none of them invisible. */
+  label: string;
+}
+
+/**
+ * Who can open a store that is open. The vault key itself stays as it is: whoever once had it can go on reading what they
+ * have copied, and no data is written anew. Changes are made one after the other, and each is a single object.
+ */
+export interface KeyRing {
+  /** By age; `damaged`: why others cannot be read. */
+  list(): Promise<{ keys: KeyWrapInfo[]; damaged: string[] }>;
+  /** Durable, and tried out, when it resolves. @throws KeyNotUsable @throws StoreFull @throws StoreUnavailable */
+  add(secret: NewSecret): Promise<KeyWrapInfo>;
+  /** Adds the new one, and then removes the old one: a crash leaves the old one, both, or the new one. */
+  replace(wrapId: string, secret: NewSecret): Promise<KeyWrapInfo>;
+  /** @throws StoreKeyNotFound */
+  rename(wrapId: string, label: string): Promise<KeyWrapInfo>;
+  /** @throws StoreKeyNotFound @throws StoreKeyLast when no other key that can be read would be left */
+  remove(wrapId: string): Promise<void>;
+}
+
+export function keyRingOf(
+  backend: Backend,
+  storeId: string,
+  { vaultKey }: StoreKeys,
+  now: () => Temporal.Instant,
+): KeyRing {
+  const oneChange = new Limiter(1);
+  const notFound = (wrapId: string) =>
+    new HoldfastError('StoreKeyNotFound', `The store at ${backend.description} has no key ${wrapId}.`, {
+      target: wrapId,
+    });
+
+  async function find(wrapId: string): Promise<{ wrap: KeyWrap; others: KeyWrap[] }> {
+    const { wraps } = await readWraps(backend);
+    const wrap = wraps.find((candidate) => candidate.wrapId === wrapId);
+    if (wrap === undefined) throw notFound(wrapId);
+    return { wrap, others: wraps.filter((candidate) => candidate !== wrap) };
+  }
+
+  async function add({ label, ...secret }: NewSecret, limit: number): Promise<KeyWrapInfo> {
+    checkLabel(label);
+    checkNewSecret(secret);
+    if ((await readWraps(backend)).wraps.length >= limit)
+      throw new HoldfastError('KeyNotUsable', `A store has at most ${wrapLimit} keys.`, {
+        target: backend.description,
+        action: 'Remove a key that nobody needs any more first.',
+      });
+    return infoOf(await addWrap(backend, vaultKey, secret, { storeId, label, createdAt: now().toString() }));
+  }
+
+  return {
+    async list() {
+      const { wraps, damaged } = await readWraps(backend);
+      return { keys: wraps.map(infoOf), damaged };
+    },
+    add: (secret) => oneChange.run(() => add(secret, wrapLimit)),
+    replace: (wrapId, secret) =>
+      oneChange.run(async () => {
+        await find(wrapId);
+        const added = await add(secret, wrapLimit + 1);
+        await backend.delete(keyName(wrapId));
+        return added;
+      }),
+    rename: (wrapId, label) =>
+      oneChange.run(async () => {
+        checkLabel(label);
+        const { wrap } = await find(wrapId);
+        const { name, bytes } = encodeWrap({ ...wrap, label });
+        await backend.put(name, [bytes]);
+        return infoOf({ ...wrap, label });
+      }),
+    remove: (wrapId) =>
+      oneChange.run(async () => {
+        const { wrap, others } = await find(wrapId);
+        if (others.length === 0)
+          throw new HoldfastError(
+            'StoreKeyLast',
+            `"${wrap.label}" is the only key of the store at ${backend.description}: without it nobody could ever read the store again.`,
+            { target: wrapId },
+          );
+        await backend.delete(keyName(wrapId));
+      }),
+  };
+}
+
+/** @throws InvalidInput */
+export function checkLabel(label: string): void {
+  if (!isLabel(label))
+    throw new HoldfastError(
+      'InvalidInput',
+      `The name of a key has 1 to ${labelLimit} characters, all of them visible.`,
+    );
+}
+
+function infoOf({ wrapId, kind, label, createdAt }: KeyWrap): KeyWrapInfo {
+  return { wrapId, kind, label, createdAt };
+}
