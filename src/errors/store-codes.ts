@@ -2,7 +2,8 @@
 export const storeCodes = {
   StoreNotFound: {
     status: 404,
-    action: 'Check the path; mount the file system if it is a separate one.',
+    action:
+      'Check the path, and mount the file system if it is a separate one; on object storage check bucket or container, and prefix.',
     retryable: false,
   },
   StoreExists: {
@@ -21,14 +22,28 @@ export const storeCodes = {
     action: 'Stop the other process that has this store open, then try again.',
     retryable: true,
   },
+  StoreLockLost: {
+    status: 409,
+    action:
+      'Start the operation again: the store is opened anew. If it stays so, look for what keeps this machine from reaching the object storage, and for a second service that uses the store.',
+    retryable: true,
+  },
+  StoreAccessDenied: {
+    status: 409,
+    action:
+      'Check the credentials of the store and what they are allowed to do there: list, read, write and delete (docs/stores.md).',
+    retryable: false,
+  },
   StoreFull: {
     status: 409,
-    action: 'Free space on the file system under the store or enlarge it, then run the backup again.',
+    action:
+      'Free space on the file system under the store or enlarge it (on object storage: its quota), then run the backup again.',
     retryable: true,
   },
   StoreUnavailable: {
     status: 503,
-    action: 'Check that the file system under the store is mounted and readable, then try again.',
+    action:
+      'Check that the place of the store can be reached (its file system mounted and readable, its object storage answering), then try again.',
     retryable: true,
   },
   StoreDamaged: {

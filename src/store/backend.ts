@@ -6,7 +6,22 @@ export interface BackendCapabilities {
   conditionalPut: boolean;
   /** The backend can refuse the deletion of an object for a time. */
   objectLock: boolean;
+  /** A put whose bytes were changed on the way is refused: a sum goes with them and is compared at the other end. */
+  contentCheck: boolean;
 }
+
+/** The right to change what is in a place; given back when disposed. */
+export interface StoreLock extends AsyncDisposable {
+  /**
+   * Aborted when the lock is no longer ours, with StoreLockLost as the reason. From a moment before that, and while
+   * nobody else can have the lock yet, every call of the backend fails with the same. A lock that the kernel holds is
+   * never lost.
+   */
+  readonly lost: AbortSignal;
+}
+
+/** For locks that cannot be lost. */
+export const neverLost: AbortSignal = new AbortController().signal;
 
 export interface ObjectInfo {
   name: string;
@@ -33,26 +48,30 @@ export interface ObjectRange {
  * - Read after write: what `put` made durable is seen by every later `get`, `stat` and `list`.
  * - Honest absence: `undefined` means that the object does not exist; any failure to find out is thrown.
  *
- * Failures of the medium are thrown as `StoreFull` (no space, no quota) or `StoreUnavailable` (everything else), with
- * the system's error as the cause.
+ * Failures of the medium are thrown as `StoreFull` (no space, no quota), `StoreAccessDenied` (credentials, rights),
+ * `StoreLockLost` (see {@link StoreLock}) or `StoreUnavailable` (everything else), with the failure underneath as the
+ * cause. Nothing that is thrown has a secret in it.
  */
 export interface Backend {
   /** For messages: the directory, the bucket. */
   readonly description: string;
-  readonly capabilities: BackendCapabilities;
+  /** Tried out the first time it is asked, by writing and deleting objects of its own; remembered afterwards. */
+  capabilities(): Promise<BackendCapabilities>;
   /** Whether there is a place at all (the directory exists). Says nothing about a store in it. */
   exists(): Promise<boolean>;
   /**
    * Keeps every other process, and every other holder in this one, from using the place; undefined when it is held.
-   * Makes the place if `create` says so. What interrupted puts left behind is removed once the lock is held.
+   * Makes the place if `create` says so (a directory; a bucket or container has to be there: StoreNotFound). What
+   * interrupted puts left behind is removed once the lock is held. Where a lock is a lease, the answer may take as long
+   * as a lease lasts: only its holder's silence tells that the holder is gone.
    */
-  lock(options: { create: boolean }): Promise<AsyncDisposable | undefined>;
+  lock(options: { create: boolean }): Promise<StoreLock | undefined>;
   /** Writes an object, whole. The parts are written one after the other; memory use does not depend on their number. */
   put(name: string, parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void>;
   /**
    * The bytes of a range (default: all), fewer where the object ends; undefined when there is no such object. A backend
-   * may put them into `into` (`length` bytes, possibly of shared memory) and return a view of that; once the promise has
-   * settled, it does not touch `into` any more.
+   * may put them into `into` (at least `length` bytes, possibly of shared memory) and return a view of that, from anywhere
+   * in it; it may use all of it, and once the promise has settled, it does not touch it any more.
    */
   get(name: string, range?: ObjectRange): Promise<Buffer | undefined>;
   stat(name: string): Promise<ObjectInfo | undefined>;

@@ -198,12 +198,14 @@ export class ChunkReader {
     const length = run.reduce((sum, { storedLength }) => sum + storedLength, 0);
     const name = packName(this.#packs.id(first.pack));
     const unpackIn = async (slab: Slab) => {
-      const into = slab.input.subarray(0, length);
+      const into = slab.input;
       const fetched = await fetchObject(this.#backend, name, { offset, length, into, signal });
       if (!Buffer.isBuffer(fetched)) return fetched;
       if (fetched.length !== length) return 'the pack is too short';
-      if (fetched.buffer !== into.buffer) into.set(fetched);
-      return await this.#unpack(slab, ids, run, plainLength);
+      const isInPlace = fetched.buffer === into.buffer;
+      if (!isInPlace) into.set(fetched);
+      const from = isInPlace ? fetched.byteOffset - into.byteOffset : 0;
+      return await this.#unpack(slab, ids, run, plainLength, from);
     };
     // Only a store written with larger chunks than this one's has frames that no slab takes.
     return length > this.#slabs.inputBytes
@@ -211,14 +213,15 @@ export class ChunkReader {
       : await this.#slabs.use(unpackIn);
   }
 
-  /** The frames' stored bytes lie in the slab, from its beginning, as they do in the pack. */
+  /** The frames' stored bytes lie in the slab's input from `from` on as they do in the pack. */
   #unpack(
     slab: Slab,
     ids: readonly Uint8Array[],
     run: readonly Pick<PackEntry, 'codec' | 'offset' | 'storedLength' | 'crc'>[],
     plainLength: number,
+    from = 0,
   ): Promise<JobResult> {
-    const start = run[0]?.offset ?? 0;
+    const start = (run[0]?.offset ?? 0) - from;
     run.forEach(({ codec, offset, storedLength, crc }, number) => {
       slab.setFrame(number, { codec, offset: offset - start, length: storedLength, crc });
       slab.setId(number, ids[number] ?? Buffer.alloc(0));

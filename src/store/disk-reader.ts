@@ -38,6 +38,28 @@ export async function* chunkGroups(
   }
 }
 
+/** As {@link chunkGroups}, of the chunks that a stretch of the disk touches. */
+export async function* groupsWithin(
+  map: MapReader,
+  { offset, length }: { offset: number; length: number },
+): AsyncGenerator<ChunkGroup> {
+  const { chunkSizeBytes } = map.disk;
+  const most = Math.max(1, groupBytes / chunkSizeBytes);
+  const end = Math.ceil((offset + length) / chunkSizeBytes);
+  let group: ChunkGroup = { first: 0, ids: [] };
+  for (let chunk = Math.floor(offset / chunkSizeBytes); length > 0 && chunk < end; chunk++) {
+    const id = await map.chunkId(chunk);
+    if (group.ids.length > 0 && (id === undefined || group.ids.length === most)) {
+      yield group;
+      group = { first: 0, ids: [] };
+    }
+    if (id === undefined) continue;
+    if (group.ids.length === 0) group.first = chunk;
+    group.ids.push(id);
+  }
+  if (group.ids.length > 0) yield group;
+}
+
 /** `hold` keeps the disk from being collected; the reader lets go of it when it is disposed. */
 export function openDisk(disk: DiskRoot, chunks: ChunkReader, hold: Hold): DiskReader {
   const map = new MapReader(disk, chunks);
@@ -67,13 +89,6 @@ export function openDisk(disk: DiskRoot, chunks: ChunkReader, hold: Hold): DiskR
     return pieces;
   }
 
-  async function readChunk(chunk: number, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
-    const id = await map.chunkId(chunk);
-    if (id === undefined) return undefined;
-    const [piece] = await readGroup({ first: chunk, ids: [id] }, signal);
-    return piece?.data;
-  }
-
   /** Named by everything that reads, at its end too: a hold that is out of sight may be taken for forgotten. */
   function throwIfDisposed(): void {
     if (hold.released) throw new Error('the disk reader has been disposed');
@@ -101,13 +116,17 @@ export function openDisk(disk: DiskRoot, chunks: ChunkReader, hold: Hold): DiskR
       if (offset < 0 || length < 0 || offset + length > sizeBytes)
         throw new RangeError(`${offset}+${length} is beyond the disk's ${sizeBytes} bytes`);
       const result = Buffer.alloc(length);
-      const fill = async (chunk: number) => {
-        const data = await readChunk(chunk, signal);
-        const start = chunk * chunkSizeBytes;
-        data?.copy(result, Math.max(0, start - offset), Math.max(0, offset - start), offset + length - start);
+      const fill = async (group: ChunkGroup) => {
+        for (const { offset: start, data } of await readGroup(group, signal))
+          data.copy(
+            result,
+            Math.max(0, start - offset),
+            Math.max(0, offset - start),
+            offset + length - start,
+          );
       };
       throwIfDisposed();
-      for await (const _ of mapOrdered(touched(offset, length, chunkSizeBytes), groupsInFlight, fill));
+      for await (const _ of mapOrdered(groupsWithin(map, { offset, length }), groupsInFlight, fill));
       throwIfDisposed();
       return result;
     },
@@ -136,9 +155,4 @@ function passingOn(onGap: OnGap | undefined): { onDamage?: (damage: DiskDamage) 
 
 function follows(data: Buffer, next: Buffer): boolean {
   return data.buffer === next.buffer && data.byteOffset + data.length === next.byteOffset;
-}
-
-async function* touched(offset: number, length: number, chunkSizeBytes: number): AsyncGenerator<number> {
-  for (let chunk = Math.floor(offset / chunkSizeBytes); chunk * chunkSizeBytes < offset + length; chunk++)
-    yield chunk;
 }

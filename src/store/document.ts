@@ -26,7 +26,7 @@ export function encodeDocument(kind: DocumentKind, body: unknown): Buffer {
 export function decodeDocument(kind: DocumentKind, name: string, bytes: Buffer): unknown {
   const { sealed, body } = open(kind, name, bytes);
   if (sealed) throw damaged(name, 'it is sealed, which nothing is in this place of a store');
-  return JSON.parse(body.toString('utf8'));
+  return parseBody(name, body);
 }
 
 /** How a store writes and reads the documents that tell what it keeps (`name` is the object's). */
@@ -63,7 +63,7 @@ function sealedDocuments(documentKey: KeyObject): Documents {
       const json = unseal(documentKey, body, contextOf(kind, name));
       if (json === undefined)
         throw damaged(name, "it was not sealed with this store's key under this name, or has been changed");
-      return JSON.parse(json.toString('utf8'));
+      return parseBody(name, json);
     },
   };
 }
@@ -100,6 +100,15 @@ function open(kind: DocumentKind, name: string, bytes: Buffer): { sealed: boolea
   return { sealed: first[3] !== undefined, body };
 }
 
-function damaged(name: string, why: string): HoldfastError {
-  return new HoldfastError('StoreDamaged', `${name} is damaged: ${why}.`, { target: name });
+function damaged(name: string, why: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('StoreDamaged', `${name} is damaged: ${why}.`, { cause, target: name });
+}
+
+/** A body whose sum is right may still be anything: no program of ours wrote it, but somebody did. */
+function parseBody(name: string, json: Buffer): unknown {
+  try {
+    return JSON.parse(json.toString('utf8'));
+  } catch (error) {
+    throw damaged(name, 'its body is not JSON', error);
+  }
 }

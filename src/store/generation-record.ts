@@ -71,7 +71,7 @@ function isRecord(body: unknown): body is GenerationRecord {
     Number.isSafeInteger(points) &&
     Array.isArray(condemned) &&
     condemned.every(
-      (group) => Number.isSafeInteger(group.generation) && isInstant(group.at) && arePacks(group.packs),
+      (group) => Number.isSafeInteger(group?.generation) && isInstant(group.at) && arePacks(group.packs),
     ) &&
     arePacks(removed)
   );

@@ -6,6 +6,13 @@ export type { Backend, BackendCapabilities, ObjectInfo } from './backend.ts';
 export { fileSystemBackend } from './backends/file-system.ts';
 export { type MemoryBackend, memoryBackend } from './backends/memory.ts';
 export { printPlan } from './collect/plan.ts';
+export {
+  baseForCopy,
+  type CopiedPoint,
+  type CopyPointRequest,
+  type CopyProgress,
+  copyPoint,
+} from './copy-point.ts';
 export { newKeyFile } from './keys/key-file.ts';
 export type { KeyRing, NewSecret } from './keys/key-ring.ts';
 export type { KeyWrapInfo } from './keys/key-wrap.ts';
@@ -18,12 +25,14 @@ export type {
   CollectPlan,
   CollectProgress,
   CollectReport,
+  CommitOptions,
   Damage,
   DiskExtent,
   DiskRoot,
   DiskSource,
   PackAction,
   PackPlan,
+  PointOrigin,
   PointRecord,
   StoreStats,
   WriteDiskRequest,

@@ -16,7 +16,7 @@ export const markerNames = ['packs/marker', 'points/marker'] as const;
 export const keyMarkerName = 'keys/marker';
 
 const packPattern = /^packs\/([0-9a-f]{2})\/(\1[0-9a-f]{62})\.pack$/;
-const pointPattern = /^points\/([A-Za-z0-9][A-Za-z0-9-]*)\/([A-Za-z0-9][A-Za-z0-9-]*)\.point$/;
+const pointPattern = /^points\/([A-Za-z0-9][A-Za-z0-9-]{0,127})\/([A-Za-z0-9][A-Za-z0-9-]{0,127})\.point$/;
 const generationPattern = /^generations\/([1-9][0-9]{0,14})\.generation$/;
 const quarantinePattern = /^quarantine\/([0-9a-f]{64})\.quarantine$/;
 const keyPattern = /^keys\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.key$/;

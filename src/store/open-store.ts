@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { HoldfastError } from '../errors/index.ts';
-import type { Backend } from './backend.ts';
+import type { Backend, StoreLock } from './backend.ts';
+import { changedExtents } from './changed-extents.ts';
 import { collect } from './collect/collect.ts';
 import { reserveBytes } from './collect/generations.ts';
+import { MapReader } from './disk-map.ts';
 import { openDisk } from './disk-reader.ts';
 import { documentsWith, encodeDocument } from './document.ts';
 import { loadGeneration } from './generation-record.ts';
@@ -165,7 +167,7 @@ function notFound({ description }: Backend): HoldfastError {
 async function withLock(
   backend: Backend,
   options: { create: boolean },
-  action: (lock: AsyncDisposable) => Promise<Store>,
+  action: (lock: StoreLock) => Promise<Store>,
 ): Promise<Store> {
   const lock = await backend.lock(options);
   if (lock === undefined)
@@ -198,7 +200,7 @@ async function openLocked(
   backend: Backend,
   options: CommonOptions,
   { config, keys }: { config: StoreConfig; keys: StoreKeys | undefined },
-  lock: AsyncDisposable,
+  lock: StoreLock,
 ): Promise<Store> {
   const compressionLevel = options.compressionLevel ?? defaultCompressionLevel;
   // zstd would take the nearest it has, and say nothing.
@@ -218,6 +220,7 @@ async function openLocked(
     compressionLevel,
     threads: options.threads,
     reserveBytes: options.reserveBytes ?? reserveBytes,
+    lost: lock.lost,
   });
   for (const { itemId, pointId } of points) {
     state.points.set(pointId, itemId);
@@ -226,7 +229,7 @@ async function openLocked(
   return storeOf(state, lock, options.clock);
 }
 
-function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store {
+function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
   const { backend, reader, index, sink } = state;
   const writers = new Set<StorePointWriter>();
   /** What may still change the medium: the lock is kept until it is over. */
@@ -252,7 +255,8 @@ function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store 
     try {
       await Promise.allSettled(changes);
       for (const writer of [...writers]) await writer[Symbol.asyncDispose]();
-      await state.saveIndexIfRoom();
+      // The index is a cache: whoever has the lock now reads the packs that no segment has.
+      if (!lock.lost.aborted) await state.saveIndexIfRoom();
     } finally {
       await state.quarantine.saved();
       await state.workers[Symbol.asyncDispose]();
@@ -267,7 +271,7 @@ function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store 
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     state.throwIfClosed();
-    const signal = own === undefined ? closed.signal : AbortSignal.any([own, closed.signal]);
+    const signal = AbortSignal.any([closed.signal, lock.lost, ...(own === undefined ? [] : [own])]);
     return await change(() =>
       limiter.run(async () => {
         signal.throwIfAborted();
@@ -279,6 +283,8 @@ function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store 
   return {
     storeId: state.config.storeId,
     keys: state.keys && keyRingOf(backend, state.config.storeId, state.keys, () => clock.now()),
+    chunkSizeBytes: state.config.chunkSizeBytes,
+    lost: lock.lost,
     async beginPoint({ itemId, pointId, signal }) {
       state.throwIfClosed();
       signal?.throwIfAborted();
@@ -306,6 +312,15 @@ function storeOf(state: StoreState, lock: AsyncDisposable, clock: Clock): Store 
     openDisk(disk) {
       state.throwIfClosed();
       return openDisk(disk, reader, state.uses.hold(disk));
+    },
+    async *changedExtents(base, disk, { signal } = {}) {
+      state.throwIfClosed();
+      const holds = [disk, ...(base === undefined ? [] : [base])].map((each) => state.uses.hold(each));
+      try {
+        yield* changedExtents(base && new MapReader(base, reader), new MapReader(disk, reader), signal);
+      } finally {
+        for (const hold of holds) hold.release();
+      }
     },
     async deletePoint(itemId, pointId) {
       state.throwIfClosed();

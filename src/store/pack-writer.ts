@@ -1,3 +1,4 @@
+import { alignedMemory } from '../platform/index.ts';
 import type { Backend } from './backend.ts';
 import type { ChunkIndex } from './chunk-index.ts';
 import type { CondemnedPacks } from './condemned-packs.ts';
@@ -52,7 +53,7 @@ export class PackBuffers {
   readonly #free: Buffer[] = [];
 
   take(): Buffer {
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(packTargetBytes);
+    return this.#free.pop() ?? Buffer.from(alignedMemory(packTargetBytes), 0, packTargetBytes);
   }
 
   giveBack(buffer: Buffer): void {

@@ -18,14 +18,31 @@ export interface PointsPlace {
 
 /** Throws a plain error for a record that could not be read back as it is. */
 export function encodePoint(record: PointRecord, documents: Documents): Buffer {
-  Temporal.Instant.from(record.createdAt);
-  for (const { disk } of record.disks) checkDiskRoot(disk);
-  if (new Set(record.disks.map(({ name }) => name)).size < record.disks.length)
-    throw new Error(`two disks of ${record.pointId} have the same name`);
+  checkRecord(record);
   const bytes = documents.encode('point', pointName(record.itemId, record.pointId), record);
   if (bytes.length > metadataLimitBytes + 1024 * 1024)
     throw new RangeError(`the metadata of ${record.pointId} is larger than ${metadataLimitBytes} bytes`);
   return bytes;
+}
+
+/** Throws a plain error for what no store has written, or should write. */
+function checkRecord({ pointId, createdAt, disks, metadata, copyOf }: PointRecord): void {
+  Temporal.Instant.from(createdAt);
+  checkDisks(pointId, disks);
+  if (copyOf !== undefined) checkDisks(pointId, copyOf.disks);
+  if (copyOf !== undefined && typeof copyOf.storeId !== 'string')
+    throw new Error(`${pointId} is a copy from no store`);
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata))
+    throw new Error(`the metadata of ${pointId} is not an object`);
+}
+
+function checkDisks(pointId: string, disks: PointRecord['disks']): void {
+  for (const { name, disk } of disks) {
+    if (typeof name !== 'string') throw new Error(`a disk of ${pointId} has no name`);
+    checkDiskRoot(disk);
+  }
+  if (new Set(disks.map(({ name }) => name)).size < disks.length)
+    throw new Error(`two disks of ${pointId} have the same name`);
 }
 
 /** @throws StoreDamaged @throws StoreVersionNotSupported */
@@ -36,20 +53,30 @@ export function decodePoint(name: string, bytes: Buffer, documents: Documents): 
     const record = body as PointRecord;
     if (record.pointId !== expected?.pointId || record.itemId !== expected.itemId)
       throw new Error(`it is the record of ${record.itemId}/${record.pointId}`);
-    Temporal.Instant.from(record.createdAt);
-    const disks = record.disks.map(({ name, disk }) => {
-      const root = disk.root ?? undefined;
-      checkDiskRoot({ ...disk, root });
-      return { name, disk: { root, sizeBytes: disk.sizeBytes, chunkSizeBytes: disk.chunkSizeBytes } };
-    });
-    const { pointId, itemId, createdAt, metadata } = record;
-    return { pointId, itemId, createdAt, disks, metadata };
+    const { pointId, itemId, createdAt, metadata, copyOf } = record;
+    const point = {
+      pointId,
+      itemId,
+      createdAt,
+      disks: record.disks.map(decodeDisk),
+      metadata,
+      ...(copyOf === undefined
+        ? {}
+        : { copyOf: { storeId: copyOf.storeId, disks: copyOf.disks.map(decodeDisk) } }),
+    };
+    checkRecord(point);
+    return point;
   } catch (error) {
     throw new HoldfastError('StoreDamaged', `${name} is damaged: ${messageOf(error)}.`, {
       cause: error,
       target: name,
     });
   }
+}
+
+function decodeDisk({ name, disk }: PointRecord['disks'][number]): PointRecord['disks'][number] {
+  const { root, sizeBytes, chunkSizeBytes } = disk;
+  return { name, disk: { root: root ?? undefined, sizeBytes, chunkSizeBytes } };
 }
 
 /** @throws RecoveryPointNotInStore @throws StoreDamaged @throws StoreVersionNotSupported */

@@ -7,9 +7,9 @@ import { PackWriter } from './pack-writer.ts';
 import { encodePoint } from './point-records.ts';
 import type { PointWriter } from './store.ts';
 import type { StoreState } from './store-state.ts';
-import type { DiskRoot, PointRecord, WriteDiskRequest, WrittenDisk } from './types.ts';
+import type { CommitOptions, DiskRoot, PointRecord, WriteDiskRequest, WrittenDisk } from './types.ts';
 import type { WriterUse } from './uses.ts';
-import { findMissing } from './verify-point.ts';
+import { checkDisk, findMissing } from './verify-point.ts';
 
 /**
  * One recovery point on its way into the store. A disk that could not be written fails the whole point: other disks of
@@ -24,8 +24,8 @@ export class StorePointWriter implements PointWriter {
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #disks = new Set<Promise<unknown>>();
-  /** Roots of the disks written here, all of whose chunks this writer has met. */
-  readonly #written = new Set<string>();
+  /** Disks written here, all of whose chunks this writer has met, and what each was written upon. */
+  readonly #written: { disk: DiskRoot; base: DiskRoot | undefined }[] = [];
   #committing: Promise<PointRecord> | undefined;
   #giving: Promise<void> | undefined;
   #recordAttempted = false;
@@ -49,7 +49,8 @@ export class StorePointWriter implements PointWriter {
     this.#removalsAtBegin = state.removals;
     this.#packs = new PackWriter(sink, settings.packTargetBytes, this.#use.wrote);
     this.#chunks = new ChunkWriter(index, workers, settings.compressionLevel, this.#packs, keys?.content);
-    this.#signal = point.signal ? AbortSignal.any([point.signal, this.#stop.signal]) : this.#stop.signal;
+    const signals = [this.#stop.signal, settings.lost];
+    this.#signal = AbortSignal.any(point.signal ? [point.signal, ...signals] : signals);
     this.#onFinish = onFinish;
   }
 
@@ -74,7 +75,7 @@ export class StorePointWriter implements PointWriter {
     this.#disks.add(written);
     try {
       const result = await written;
-      if (result.disk.root !== undefined) this.#written.add(result.disk.root);
+      this.#written.push({ disk: result.disk, base: request.base });
       return result;
     } catch (error) {
       this.#failure ??= { error };
@@ -84,23 +85,34 @@ export class StorePointWriter implements PointWriter {
     }
   }
 
-  async commit(point: Pick<PointRecord, 'createdAt' | 'disks' | 'metadata'>): Promise<PointRecord> {
+  async commit(
+    point: Omit<PointRecord, 'pointId' | 'itemId'>,
+    options: CommitOptions = {},
+  ): Promise<PointRecord> {
     this.#throwIfUnusable();
     this.#signal.throwIfAborted();
     if (this.#committing !== undefined) throw new Error('commit was called before');
     if (this.#disks.size > 0) throw new Error('commit while a disk is still being written');
-    const { createdAt, disks, metadata } = point;
-    const record = { pointId: this.#pointId, itemId: this.#itemId, createdAt, disks, metadata };
+    const { createdAt, disks, metadata, copyOf } = point;
+    const record = {
+      pointId: this.#pointId,
+      itemId: this.#itemId,
+      createdAt,
+      disks,
+      metadata,
+      ...(copyOf === undefined ? {} : { copyOf }),
+    };
     const bytes = encodePoint(record, this.#state.documents);
-    this.#committing = this.#complete(record, bytes);
+    this.#committing = this.#complete(record, bytes, options);
     return await this.#committing;
   }
 
-  async #complete(record: PointRecord, bytes: Buffer): Promise<PointRecord> {
+  async #complete(record: PointRecord, bytes: Buffer, options: CommitOptions): Promise<PointRecord> {
     try {
       await this.#packs.flush();
       await this.#state.saveIndex();
       await this.#checkComplete(record);
+      await this.#readBack(record, options);
       this.#signal.throwIfAborted();
       await this.#putRecord(bytes);
     } catch (error) {
@@ -158,10 +170,28 @@ export class StorePointWriter implements PointWriter {
       if (disk.root === undefined) continue;
       this.#use.hold(disk);
       const rootIsThere = index.find(Buffer.from(disk.root, 'hex')) !== undefined;
-      const isVouchedFor = this.#written.has(disk.root) || known.isRoot(disk.root);
+      const isVouchedFor =
+        this.#written.some(({ disk: each }) => each.root === disk.root) || known.isRoot(disk.root);
       if (rootIsThere && isVouchedFor && !isSuspect) continue;
       const missing = await findMissing(disk, reader, this.#signal);
       if (missing !== undefined) throw damagedDiskError(missing);
+    }
+  }
+
+  /** Before the record: a point that cannot be read back never exists. */
+  async #readBack({ disks }: PointRecord, { readBack, onReadBack }: CommitOptions): Promise<void> {
+    if (readBack === undefined) return;
+    let bytes = 0;
+    for (const { disk } of disks) {
+      const written = this.#written.find(({ disk: each }) => each.root === disk.root);
+      const base = readBack === 'all' ? undefined : written?.base;
+      await checkDisk({ disk, base }, this.#state.reader, {
+        onProgress: (more) => {
+          bytes += more;
+          onReadBack?.(bytes);
+        },
+        signal: this.#signal,
+      });
     }
   }
 

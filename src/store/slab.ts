@@ -1,3 +1,4 @@
+import { alignedMemory } from '../platform/index.ts';
 import type { Codec } from './pack-format.ts';
 
 /** Chunks a slab has room to describe: a window of 1 MiB in the smallest chunks. */
@@ -6,7 +7,8 @@ export const slabEntries = 64;
 const idBytes = 32;
 const numbersPerEntry = 5; // codec, offset, length, crc, zero
 const tableBytes = slabEntries * numbersPerEntry * 4;
-const headBytes = tableBytes + slabEntries * idBytes;
+/** Whole pages, so that `input` begins at one, and `output` where `input` is of whole pages. */
+const headBytes = Math.ceil((tableBytes + slabEntries * idBytes) / 4096) * 4096;
 
 /** One frame in a slab: where its stored bytes are, and how they hold the chunk. */
 export interface SlabFrame {
@@ -36,13 +38,13 @@ export class Slab {
     this.memory = memory;
     this.inputBytes = inputBytes;
     this.#table = new Uint32Array(memory, 0, tableBytes / 4);
-    this.#ids = Buffer.from(memory, tableBytes, headBytes - tableBytes);
+    this.#ids = Buffer.from(memory, tableBytes, slabEntries * idBytes);
     this.input = Buffer.from(memory, headBytes, inputBytes);
     this.output = Buffer.from(memory, headBytes + inputBytes);
   }
 
   static allocate(inputBytes: number, outputBytes: number): Slab {
-    return new Slab(new SharedArrayBuffer(headBytes + inputBytes + outputBytes), inputBytes);
+    return new Slab(alignedMemory(headBytes + inputBytes + outputBytes), inputBytes);
   }
 
   /** A view; copy what is to outlive the slab's turn. */

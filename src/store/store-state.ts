@@ -1,4 +1,5 @@
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
+import { directRoom } from '../platform/index.ts';
 import type { Backend } from './backend.ts';
 import type { ChunkIndex } from './chunk-index.ts';
 import { ChunkReader } from './chunk-reader.ts';
@@ -26,6 +27,8 @@ export interface StoreSettings {
   /** What a collection sets aside. */
   reserveBytes: number;
   compressionLevel: number;
+  /** Aborted when others may change the store: see `StoreLock`. */
+  lost: AbortSignal;
   /** Threads for work on bytes; undefined: one per core. */
   threads: number | undefined;
 }
@@ -77,7 +80,7 @@ export class StoreState {
     const storedBytes = windowBytes + (keys === undefined ? 0 : slabEntries * sealBytes);
     // Each thread has one in hand and one waiting; the others are being read or put into packs.
     this.windows = new SlabPool(this.workers.limit * 2 + 2, windowBytes, storedBytes);
-    const fetches = new SlabPool(this.workers.limit * 2 + 2, storedBytes, 0);
+    const fetches = new SlabPool(this.workers.limit * 2 + 2, directRoom(storedBytes), 0);
     this.quarantine = quarantine;
     this.reader = new ChunkReader(backend, index, packs, this.workers, fetches, quarantine);
     const onPack = (section: IndexSection) => {
@@ -127,6 +130,7 @@ export class StoreState {
   }
 
   throwIfClosed(): void {
+    this.settings.lost.throwIfAborted();
     if (this.#closed) throw new Error('the store has been closed');
   }
 

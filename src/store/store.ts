@@ -2,7 +2,9 @@ import type { KeyRing } from './keys/key-ring.ts';
 import type {
   CollectOptions,
   CollectReport,
+  CommitOptions,
   Damage,
+  DiskExtent,
   DiskRoot,
   PointRecord,
   StoreStats,
@@ -21,6 +23,14 @@ export interface Store extends AsyncDisposable {
   readonly storeId: string;
   /** Who can open it; undefined when it is not encrypted. */
   readonly keys: KeyRing | undefined;
+  /** Of disks that are written now; those that are there may have another. */
+  readonly chunkSizeBytes: number;
+  /**
+   * Aborted when the right to change the store has been lost, with StoreLockLost as the reason: a lease that could not
+   * be renewed in time. Writers and collections end with it, everything fails from then on, and the store is to be
+   * disposed and opened anew. A store in a directory never loses it.
+   */
+  readonly lost: AbortSignal;
   /** Begins a recovery point. Dispose it: without `commit` everything it wrote is garbage for a later collection. */
   beginPoint(options: { pointId: string; itemId: string; signal?: AbortSignal }): Promise<PointWriter>;
   /** Ascending by item, then time. A record that cannot be read is reported, not skipped silently. */
@@ -29,6 +39,17 @@ export interface Store extends AsyncDisposable {
   readPoint(itemId: string, pointId: string): Promise<PointRecord>;
   /** Dispose the reader: until then collections keep what it reads, even when the point is deleted. */
   openDisk(disk: DiskRoot): DiskReader;
+  /**
+   * Where a disk is not what `base` says, judged by their maps: whole chunks, ascending, joined. What they have in common
+   * costs nothing. `zero` stretches may have been zeros before. Without `base`: whatever is not zeros. A `base` of another
+   * chunk size is a plain error.
+   * @throws StoreDamaged
+   */
+  changedExtents(
+    base: DiskRoot | undefined,
+    disk: DiskRoot,
+    options?: { signal?: AbortSignal },
+  ): AsyncIterable<DiskExtent>;
   /** Removes the record, durably. What only it referred to becomes garbage. */
   deletePoint(itemId: string, pointId: string): Promise<void>;
   /** Reads every byte of a point and reports what is wrong. `onProgress` gets the bytes of content checked so far. */
@@ -59,8 +80,11 @@ export interface Store extends AsyncDisposable {
 export interface PointWriter extends AsyncDisposable {
   /** Disks may be written side by side. @throws StoreFull @throws StoreUnavailable */
   writeDisk(request: WriteDiskRequest): Promise<WrittenDisk>;
-  /** Makes data, then index, then the record durable. The writer is finished afterwards. */
-  commit(record: Pick<PointRecord, 'createdAt' | 'disks' | 'metadata'>): Promise<PointRecord>;
+  /**
+   * Makes data, then index, then the record durable. The writer is finished afterwards.
+   * @throws StoreDamaged when what was asked to be read back is not what was written; then there is no record
+   */
+  commit(record: Omit<PointRecord, 'pointId' | 'itemId'>, options?: CommitOptions): Promise<PointRecord>;
 }
 
 /** Reads a stored disk. Every byte it returns has been checked against its content id. */

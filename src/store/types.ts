@@ -63,6 +63,25 @@ export interface PointRecord {
   disks: readonly { name: string; disk: DiskRoot }[];
   /** What the caller wants back with the point (domain XML, NVRAM, consistency, names). JSON, at most 16 MiB. */
   metadata: Readonly<Record<string, unknown>>;
+  /** Of a point that was copied: the store it was copied from, and what its disks are there. */
+  copyOf?: PointOrigin;
+}
+
+/** Says which disks of another store a copy's disks are equal to, so that the next copy can begin from them. */
+export interface PointOrigin {
+  storeId: string;
+  disks: PointRecord['disks'];
+}
+
+/** What is read back and checked down to the content before a point's record is written. */
+export interface CommitOptions {
+  /**
+   * `written`: what its disks do not share with their bases. `all`: every byte of it. Default: nothing beyond what
+   * packing checks.
+   */
+  readBack?: 'written' | 'all';
+  /** Gets the bytes of content read back so far. */
+  onReadBack?: (bytes: number) => void;
 }
 
 /** What is in the store, in all. */

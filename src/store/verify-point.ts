@@ -1,6 +1,7 @@
+import { changedExtents } from './changed-extents.ts';
 import type { ChunkReader } from './chunk-reader.ts';
-import { type DiskDamage, MapReader } from './disk-map.ts';
-import { chunkGroups } from './disk-reader.ts';
+import { type DiskDamage, damagedDiskError, MapReader } from './disk-map.ts';
+import { chunkGroups, groupsWithin } from './disk-reader.ts';
 import { mapOrdered } from './map-ordered.ts';
 import type { Damage, DiskRoot, PointRecord } from './types.ts';
 
@@ -45,6 +46,37 @@ export async function verifyDisks(
     }
   }
   return damages;
+}
+
+/**
+ * Reads what a disk has and `base` does not, down to the content, and throws at the first thing that is not what it must
+ * be. Without `base` that is all of the disk. @throws StoreDamaged
+ */
+export async function checkDisk(
+  { disk, base }: { disk: DiskRoot; base: DiskRoot | undefined },
+  chunks: ChunkReader,
+  options: { onProgress?: ((bytes: number) => void) | undefined; signal: AbortSignal },
+): Promise<void> {
+  const { onProgress, signal } = options;
+  const { chunkSizeBytes } = disk;
+  const map = new MapReader(disk, chunks);
+  const groups = async function* () {
+    for await (const extent of changedExtents(base && new MapReader(base, chunks), map, signal))
+      if (!extent.zero) yield* groupsWithin(map, extent);
+  };
+  const checked = mapOrdered(groups(), groupsInFlight, async ({ first, ids }) => ({
+    first,
+    results: await chunks.readMany(ids, chunkSizeBytes, signal),
+  }));
+  for await (const { first, results } of checked) {
+    signal.throwIfAborted();
+    results.forEach(({ damage }, number) => {
+      const offset = (first + number) * chunkSizeBytes;
+      const length = Math.min(chunkSizeBytes, disk.sizeBytes - offset);
+      if (damage !== undefined) throw damagedDiskError({ offset, length, damage });
+    });
+    onProgress?.(results.length * chunkSizeBytes);
+  }
 }
 
 /**

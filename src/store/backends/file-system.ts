@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../../errors/index.ts';
-import { type Backend, checkObjectName, checkPrefix, type ObjectInfo } from '../backend.ts';
+import { type Backend, checkObjectName, checkPrefix, neverLost, type ObjectInfo } from '../backend.ts';
 import { type Files, nodeFiles } from './files.ts';
 
 /** Files being written live here, and only the holder of the lock writes: at lock time all of it is left over. */
@@ -82,7 +82,10 @@ export function fileSystemBackend(directory: string, files: Files = nodeFiles): 
 
   return {
     description: directory,
-    capabilities: { atomicReplace: true, conditionalPut: false, objectLock: false },
+    async capabilities() {
+      // By construction: a rename replaces; nothing leaves this machine's memory on the way to its file system.
+      return { atomicReplace: true, conditionalPut: false, objectLock: false, contentCheck: false };
+    },
     async exists() {
       try {
         return (await files.stat(directory)).directory;
@@ -103,6 +106,7 @@ export function fileSystemBackend(directory: string, files: Files = nodeFiles): 
           throw error;
         }
         return {
+          lost: neverLost,
           async [Symbol.asyncDispose]() {
             lock[Symbol.dispose]();
           },

@@ -1,5 +1,11 @@
 import { open, readdir, rename, stat, unlink } from 'node:fs/promises';
-import { makeDirectoryDurable, syncDirectory, tryLockFile } from '../../platform/index.ts';
+import {
+  DirectWriter,
+  makeDirectoryDurable,
+  readDirect,
+  syncDirectory,
+  tryLockFile,
+} from '../../platform/index.ts';
 
 /** The calls the file-system backend makes. A seam so that a test can forget what was not synced and fail at will. */
 export interface Files {
@@ -27,22 +33,26 @@ export const nodeFiles: Files = {
   makeDirectory: (path) => makeDirectoryDurable(path),
   async create(path) {
     const handle = await open(path, 'wx', 0o600);
+    const writer = new DirectWriter(handle);
+    let end = 0;
     return {
       async write(data) {
-        let written = 0;
-        while (written < data.length) {
-          const { bytesWritten } = await handle.write(data, written, data.length - written);
-          written += bytesWritten;
-        }
+        await writer.write(data, end);
+        end += data.length;
       },
       sync: () => handle.sync(),
-      close: () => handle.close(),
+      async close() {
+        await writer[Symbol.asyncDispose]();
+        await handle.close();
+      },
     };
   },
   rename,
   unlink,
   syncDirectory,
   async read(path, range) {
+    const direct = range?.into && (await readDirect(path, { ...range, into: range.into }));
+    if (direct !== undefined) return direct;
     await using handle = await open(path, 'r');
     const wanted = range?.length ?? (await handle.stat()).size;
     const offset = range?.offset ?? 0;

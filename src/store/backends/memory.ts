@@ -1,4 +1,4 @@
-import { type Backend, checkObjectName, checkPrefix } from '../backend.ts';
+import { type Backend, checkObjectName, checkPrefix, neverLost } from '../backend.ts';
 
 /** A backend that lives as long as the process; for tests, and to see what a backend must do without a disk under it. */
 export interface MemoryBackend extends Backend {
@@ -11,7 +11,9 @@ export function memoryBackend(objects = new Map<string, Buffer>()): MemoryBacken
   return {
     objects,
     description: 'memory',
-    capabilities: { atomicReplace: true, conditionalPut: false, objectLock: false },
+    async capabilities() {
+      return { atomicReplace: true, conditionalPut: false, objectLock: false, contentCheck: true };
+    },
     async exists() {
       return true;
     },
@@ -19,6 +21,7 @@ export function memoryBackend(objects = new Map<string, Buffer>()): MemoryBacken
       if (locked) return undefined;
       locked = true;
       return {
+        lost: neverLost,
         async [Symbol.asyncDispose]() {
           locked = false;
         },

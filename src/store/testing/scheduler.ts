@@ -67,7 +67,7 @@ export class Scheduler {
     const turn = () => this.turn();
     return {
       description: inner.description,
-      capabilities: inner.capabilities,
+      capabilities: () => inner.capabilities(),
       exists: () => inner.exists(),
       lock: (options) => inner.lock(options),
       put: (name, parts) => around(() => inner.put(name, parts)),

@@ -1,0 +1,265 @@
+import { hash } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { isHoldfastError } from '../errors/index.ts';
+import { checkObjectName } from './backend.ts';
+import { type DocumentKind, documentsWith, encodeDocument } from './document.ts';
+import { encodeGeneration, loadGeneration } from './generation-record.ts';
+import { memoryBackend } from './index.ts';
+import { encodeSegment, segmentSections } from './index-segment.ts';
+import { generationName, generationOf, packIdOf, packName, pointName, pointOf } from './layout.ts';
+import {
+  decodeFooter,
+  encodeFooter,
+  encodeTrailer,
+  packEntryBytes,
+  packFooterBytes,
+  packIdOfTrailer,
+  trailerEntries,
+} from './pack-format.ts';
+import { decodePoint, encodePoint } from './point-records.ts';
+import { decodeConfig, encodeConfig } from './store-config.ts';
+import { fuzzRuns, mutate, mutation } from './testing/mutations.ts';
+import type { PointRecord } from './types.ts';
+
+const bytes = fc.uint8Array({ maxLength: 400 }).map((array) => Buffer.from(array));
+const changes = fc.array(mutation, { minLength: 1, maxLength: 4 });
+const changed = (valid: Buffer) => changes.map((list) => list.reduce(mutate, valid));
+const refused = ['StoreDamaged', 'StoreVersionNotSupported'] as const;
+
+/** The answer, or undefined where the input was refused as damage or as a newer version; anything else is thrown. */
+async function orRefused<T>(action: () => T | Promise<T>): Promise<T | undefined> {
+  try {
+    return await action();
+  } catch (error) {
+    if (!isHoldfastError(error, ...refused)) throw error;
+    return undefined;
+  }
+}
+
+/** As a document whose sum is right: whoever made it knows the format, but not what belongs into it. */
+function signed(kind: string, body: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`holdfast-${kind} 1\n${hash('sha256', body)}\n`), body]);
+}
+
+/** JSON that is nearly what is expected: a valid body in which one value, anywhere, is another. */
+function nearly(body: object): fc.Arbitrary<unknown> {
+  const paths: (string | number)[][] = [];
+  const walk = (value: unknown, path: (string | number)[]): void => {
+    paths.push(path);
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, inner] of Object.entries(value))
+      walk(inner, [...path, Array.isArray(value) ? Number(key) : key]);
+  };
+  walk(body, []);
+  const other = fc.oneof(
+    fc.jsonValue({ maxDepth: 2 }),
+    fc.constantFrom(null, -1, 1e308, 2 ** 53, 0.5, '', '../x', '2026-02-30T00:00:00Z', [null], [[]], {}),
+  );
+  return fc.tuple(fc.constantFrom(...paths), other).map(([path, value]) => {
+    if (path.length === 0) return value;
+    const copy = structuredClone(body) as Record<string, unknown>;
+    let parent = copy;
+    for (const key of path.slice(0, -1)) parent = parent[key] as Record<string, unknown>;
+    parent[path.at(-1) ?? ''] = value;
+    return copy;
+  });
+}
+
+const plain = documentsWith(undefined);
+const point: PointRecord = {
+  pointId: 'p1',
+  itemId: 'vm',
+  createdAt: '2026-11-21T06:00:00Z',
+  disks: [
+    { name: 'sda', disk: { root: 'ab'.repeat(32), sizeBytes: 10_000_000, chunkSizeBytes: 65_536 } },
+    { name: 'sdb', disk: { root: undefined, sizeBytes: 0, chunkSizeBytes: 65_536 } },
+  ],
+  metadata: { xml: '<domain/>' },
+  copyOf: {
+    storeId: 'c0ffee',
+    disks: [{ name: 'sda', disk: { root: 'cd'.repeat(32), sizeBytes: 10_000_000, chunkSizeBytes: 65_536 } }],
+  },
+};
+const config = {
+  storeId: 'c0ffee',
+  createdAt: '2026-11-21T06:00:00Z',
+  chunkSizeBytes: 65_536,
+  features: { read: [], write: [] },
+};
+const generation = {
+  generation: 3,
+  at: '2026-11-21T06:00:00Z',
+  points: 2,
+  condemned: [{ generation: 2, at: '2026-11-20T06:00:00Z', packs: ['ab'.repeat(32)] }],
+  removed: ['cd'.repeat(32)],
+};
+
+const documents: {
+  kind: DocumentKind;
+  body: object;
+  valid: Buffer;
+  read(input: Buffer): Promise<unknown>;
+}[] = [
+  {
+    kind: 'point',
+    body: point,
+    valid: encodePoint(point, plain),
+    read: async (input: Buffer) => decodePoint(pointName('vm', 'p1'), input, plain),
+  },
+  {
+    kind: 'store',
+    body: config,
+    valid: encodeConfig(config),
+    read: async (input: Buffer) => decodeConfig(input),
+  },
+  {
+    kind: 'generation',
+    body: generation,
+    valid: encodeGeneration(generation, plain).bytes,
+    read: async (input: Buffer) =>
+      (await loadGeneration(memoryBackend(new Map([[generationName(3), input]])), plain)).record,
+  },
+];
+
+describe.each(documents)('a document of kind $kind', ({ kind, body, valid, read }) => {
+  test('that was changed anywhere is refused, or is what it was', async () => {
+    const before = await read(valid);
+    expect(before).toBeDefined();
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(changed(valid), bytes), async (input) => {
+        const found = await orRefused(() => read(input));
+        if (found !== undefined) expect(found).toEqual(before);
+      }),
+      fuzzRuns(500),
+    );
+  });
+
+  test('whose sum is right and whose body is anything is refused, or is one that could have been written', async () => {
+    const bodies = fc.oneof(
+      nearly(body).map((value) => Buffer.from(JSON.stringify(value))),
+      changed(Buffer.from(JSON.stringify(body))),
+      fc.jsonValue().map((value) => Buffer.from(JSON.stringify(value))),
+      bytes,
+    );
+    await fc.assert(
+      fc.asyncProperty(bodies, async (input) => {
+        const found = await orRefused(() => read(signed(kind, input)));
+        if (found === undefined) return;
+        // What is accepted is whole: it can be written, and then reads as itself.
+        const again =
+          kind === 'point' ? encodePoint(found as PointRecord, plain) : encodeDocument(kind, found);
+        expect(await read(again)).toEqual(found);
+        if (kind === 'point') expectWholePoint(found as PointRecord);
+      }),
+      fuzzRuns(1000),
+    );
+  });
+});
+
+function expectWholePoint({ pointId, itemId, disks, metadata }: PointRecord): void {
+  expect([pointId, itemId]).toEqual(['p1', 'vm']);
+  for (const { name } of disks) expect(name).toBeTypeOf('string');
+  expect(new Set(disks.map(({ name }) => name)).size).toBe(disks.length);
+  expect(metadata).toBeTypeOf('object');
+  expect(metadata).not.toBeNull();
+  expect(Array.isArray(metadata)).toBe(false);
+}
+
+test('very deep JSON is refused like any other damage', async () => {
+  for (const deep of ['['.repeat(2_000_000), `${'['.repeat(500_000)}${']'.repeat(500_000)}`])
+    for (const { kind, read } of documents)
+      expect(await orRefused(() => read(signed(kind, Buffer.from(deep))))).toBeUndefined();
+});
+
+const entry = {
+  id: Buffer.alloc(32, 7),
+  kind: 1,
+  codec: 1,
+  offset: 16,
+  storedLength: 100,
+  plainLength: 65_536,
+  crc: 5,
+} as const;
+const trailer = encodeTrailer([entry, { ...entry, id: Buffer.alloc(32, 8), offset: 116 }]);
+
+describe('a pack', () => {
+  test('whose footer is anything says where its trailer is inside it, or what is wrong', () => {
+    const valid = encodeFooter(216, trailer);
+    const packBytes = 216 + trailer.length + packFooterBytes;
+    fc.assert(
+      fc.property(
+        fc.oneof(changed(valid), bytes),
+        fc.oneof(fc.constant(packBytes), fc.maxSafeNat()),
+        (input, size) => {
+          const place = decodeFooter(input, size);
+          if ('wrong' in place) return;
+          expect(place.offset).toBeGreaterThanOrEqual(0);
+          expect(place.length % packEntryBytes).toBe(0);
+          expect(place.offset + place.length + packFooterBytes).toBe(size);
+          if (size === packBytes) expect(place).toEqual({ offset: 216, length: trailer.length });
+        },
+      ),
+      fuzzRuns(1000),
+    );
+  });
+
+  test('whose trailer is anything has entries that can be looked at, and no more than fit', () => {
+    fc.assert(
+      fc.property(fc.oneof(changed(trailer), bytes), (input) => {
+        const entries = [...trailerEntries(input)];
+        expect(entries.length).toBeLessThanOrEqual(input.length / packEntryBytes);
+        for (const { id, kind, codec } of entries) {
+          expect(id.length).toBe(32);
+          expect([1, 2]).toContain(kind);
+          expect([0, 1]).toContain(codec);
+        }
+      }),
+      fuzzRuns(1000),
+    );
+  });
+});
+
+test('an index segment that was changed gives sections that are whole, or none', () => {
+  const other = trailer.subarray(0, packEntryBytes);
+  const sections = [trailer, other].map((part) => ({
+    packId: packIdOfTrailer(part),
+    packBytes: 1000,
+    trailer: part,
+  }));
+  const valid = Buffer.concat([...encodeSegment(sections)]);
+  fc.assert(
+    fc.property(fc.oneof(changed(valid), bytes), (input) => {
+      for (const section of segmentSections(input)) {
+        expect(packIdOfTrailer(section.trailer)).toBe(section.packId);
+        expect(sections.some(({ packId }) => packId === section.packId) || section.trailer.length === 0).toBe(
+          true,
+        );
+      }
+    }),
+    fuzzRuns(1000),
+  );
+});
+
+test('a name means something only if it is the name of that thing, and none leads out of the store', () => {
+  const id = 'ab'.repeat(32);
+  const valid = [packName(id), pointName('vm', 'p1'), generationName(12)];
+  const names = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 60 }),
+    fc.stringMatching(/^(packs|points|generations)\/[a-f0-9./-]{1,70}(\.pack|\.point|\.generation)?$/),
+    fc.nat(300).map((length) => `points/vm/${'p'.repeat(length)}.point`),
+    ...valid.map((name) => changed(Buffer.from(name)).map((changedName) => changedName.toString('latin1'))),
+  );
+  fc.assert(
+    fc.property(names, (name) => {
+      const pack = packIdOf(name);
+      if (pack !== undefined) expect(packName(pack)).toBe(name);
+      const found = pointOf(name);
+      if (found !== undefined) expect(pointName(found.itemId, found.pointId)).toBe(name);
+      const number = generationOf(name);
+      if (number !== undefined) expect(generationName(number)).toBe(name);
+      if (pack !== undefined || found !== undefined || number !== undefined) checkObjectName(name);
+    }),
+    fuzzRuns(1000),
+  );
+});
