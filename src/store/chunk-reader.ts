@@ -7,7 +7,11 @@ import { fetchObject } from './object-access.ts';
 import type { PackEntry } from './pack-format.ts';
 import type { PackTable } from './pack-table.ts';
 import { Slab, type SlabPool, slabEntries } from './slab.ts';
+import { maximumChunkSizeBytes } from './store-config.ts';
 import type { Quarantine } from './verify/quarantine.ts';
+
+/** What a codec may add to a content that does not get smaller. Entries that say more are lies, and costly ones. */
+const mostFrameOverhead = 1024;
 
 /** Why a chunk cannot be read. */
 export interface ChunkDamage {
@@ -162,6 +166,8 @@ export class ChunkReader {
   ): Promise<ChunkResult> {
     const corrupt = (why: string) => ({ damage: this.#damage(id, copy, 'corrupt', why) });
     if (copy.plainLength !== plainLength) return corrupt('its content is not what its id says');
+    if (copy.storedLength > plainLength + mostFrameOverhead)
+      return corrupt('it is stored in more bytes than any frame of such content takes');
     const read = await this.#fetch([id], [copy], plainLength, signal);
     if (read === undefined) {
       this.#losePack(copy);
@@ -174,6 +180,8 @@ export class ChunkReader {
 
   /** What is wrong with a frame that has been fetched already; undefined when its content is what the entry says. */
   async checkFrame(entry: PackEntry, stored: Buffer): Promise<string | undefined> {
+    if (stored.length !== entry.storedLength) return 'the pack is too short';
+    if (entry.plainLength > maximumChunkSizeBytes) return 'no chunk has so much content';
     const check = async (slab: Slab) => {
       slab.input.set(stored);
       return await this.#unpack(slab, [entry.id], [{ ...entry, offset: 0 }], entry.plainLength);
