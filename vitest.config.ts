@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Two lanes. `fast` needs nothing but Node; `guests` needs libvirt, QEMU and root, boots real guests in a
- * private libvirt session, and therefore runs one file at a time.
+ * Three lanes. `fast` needs nothing but Node; `backends` starts servers for S3 and Azure Blob on loopback, which come
+ * from npm with the other tools; `guests` needs libvirt, QEMU and root, boots real guests in a private libvirt
+ * session, and therefore runs one file at a time.
  */
 export default defineConfig({
   test: {
@@ -11,8 +12,16 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
-          exclude: ['**/*.guest.test.ts', '**/node_modules/**'],
+          exclude: ['**/*.guest.test.ts', '**/*.backend.test.ts', '**/node_modules/**'],
           testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'backends',
+          include: ['src/**/*.backend.test.ts', 'tests/**/*.backend.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
       {
