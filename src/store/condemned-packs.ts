@@ -29,6 +29,12 @@ export class CondemnedPacks {
     return this.#sentences;
   }
 
+  get sizeBytes(): number {
+    let sum = 0;
+    for (const packId of this.#sentences.keys()) sum += this.#packs.sizeOf(packId) ?? 0;
+    return sum;
+  }
+
   condemn(packId: string, sentence: Sentence): void {
     this.#sentences.set(packId, sentence);
     this.#index.setPackState(this.#packs.number(packId), packStates.condemned);

@@ -49,6 +49,7 @@ export type {
   RepairOptions,
   RepairReport,
   RepairStep,
+  UpkeepOptions,
   VerifyCursor,
   VerifyOptions,
   VerifyProgress,

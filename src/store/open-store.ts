@@ -37,8 +37,10 @@ import {
   type StoreConfig,
 } from './store-config.ts';
 import { StoreState } from './store-state.ts';
+import { healDisk } from './verify/heal.ts';
 import { Quarantine } from './verify/quarantine.ts';
 import { loadQuarantine } from './verify/quarantine-record.ts';
+import { repairStore } from './verify/repair.ts';
 import { verifyStore } from './verify/verify-store.ts';
 import { verifyDisks } from './verify-point.ts';
 
@@ -235,7 +237,8 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
   /** What may still change the medium: the lock is kept until it is over. */
   const changes = new Set<Promise<unknown>>();
   const oneCollection = new Limiter(1);
-  const oneUpkeep = new Limiter(1);
+  const oneVerification = new Limiter(1);
+  const oneRepair = new Limiter(1);
   const closed = new AbortController();
   let closing: Promise<void> | undefined;
 
@@ -264,20 +267,19 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
     }
   }
 
-  /** A second one waits for the first; closing the store ends it. */
-  async function runAlone<T>(
-    limiter: Limiter,
+  /** Closing the store ends it; a second one of the same limiter waits for the first. */
+  async function runUntilClosed<T>(
+    limiter: Limiter | undefined,
     own: AbortSignal | undefined,
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     state.throwIfClosed();
     const signal = AbortSignal.any([closed.signal, lock.lost, ...(own === undefined ? [] : [own])]);
-    return await change(() =>
-      limiter.run(async () => {
-        signal.throwIfAborted();
-        return await work(signal);
-      }),
-    );
+    const begin = async () => {
+      signal.throwIfAborted();
+      return await work(signal);
+    };
+    return await change(() => (limiter === undefined ? begin() : limiter.run(begin)));
   }
 
   return {
@@ -349,8 +351,18 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
       }
     },
     async verify(verifyOptions = {}) {
-      return await runAlone(oneUpkeep, verifyOptions.signal, (signal) =>
+      return await runUntilClosed(oneVerification, verifyOptions.signal, (signal) =>
         verifyStore(state, { ...verifyOptions, signal }, clock.now()),
+      );
+    },
+    async repair(repairOptions = {}) {
+      return await runUntilClosed(oneRepair, repairOptions.signal, (signal) =>
+        repairStore(state, { ...repairOptions, signal }, clock.now()),
+      );
+    },
+    async heal(disk, source, healOptions = {}) {
+      return await runUntilClosed(undefined, healOptions.signal, (signal) =>
+        healDisk(state, disk, source, { ...healOptions, signal }),
       );
     },
     async stats() {
@@ -361,10 +373,13 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
         storedBytes: sink.packs.storedBytes,
         uniqueBytes: index.uniqueBytes,
         points: (await listPointNames(backend)).length,
+        condemnedPacks: state.condemned.sentences.size,
+        condemnedBytes: state.condemned.sizeBytes,
+        quarantinedPacks: state.quarantine.packs,
       };
     },
     async collect(collectOptions = {}) {
-      return await runAlone(oneCollection, collectOptions.signal, (signal) =>
+      return await runUntilClosed(oneCollection, collectOptions.signal, (signal) =>
         collect(state, { ...collectOptions, signal }, clock.now()),
       );
     },

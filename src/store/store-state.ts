@@ -116,6 +116,11 @@ export class StoreState {
     return await this.#saving.run(() => trimSegments(this.backend, isGone));
   }
 
+  /** No segment is written or deleted by anyone else meanwhile. */
+  async whileIndexRests<T>(action: () => Promise<T>): Promise<T> {
+    return await this.#saving.run(action);
+  }
+
   /** As {@link saveIndex} at the end: the index is a cache, so a full store only means that the next open reads more. */
   async saveIndexIfRoom(): Promise<void> {
     try {

@@ -6,12 +6,20 @@ import type {
   Damage,
   DiskExtent,
   DiskRoot,
+  DiskSource,
   PointRecord,
   StoreStats,
   WriteDiskRequest,
   WrittenDisk,
 } from './types.ts';
-import type { VerifyOptions, VerifyReport } from './verify/types.ts';
+import type {
+  HealReport,
+  RepairOptions,
+  RepairReport,
+  UpkeepOptions,
+  VerifyOptions,
+  VerifyReport,
+} from './verify/types.ts';
 
 /**
  * One store: where a vault keeps its recovery points.
@@ -65,6 +73,17 @@ export interface Store extends AsyncDisposable {
    * @throws StoreUnavailable
    */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
+  /**
+   * Finds out what can be mended of what is known to be damaged (verify first) and, with `dryRun: false`, mends it. It
+   * never deletes a point. What is lost is named; a backup that meets the content again, or {@link heal}, brings it back.
+   * @throws StoreUnavailable @throws StoreFull
+   */
+  repair(options?: RepairOptions): Promise<RepairReport>;
+  /**
+   * Stores anew what cannot be read of a disk, from a source with the same content: the same point in another store, for
+   * example. Only damaged stretches are read. Content that is not what its id says changes nothing.
+   */
+  heal(disk: DiskRoot, source: DiskSource, options?: UpkeepOptions): Promise<HealReport>;
   stats(): Promise<StoreStats>;
   /**
    * Gives back the space of what no point needs, in two steps: a pack is condemned by one collection and deleted by a

@@ -93,6 +93,11 @@ export interface StoreStats {
   /** Bytes of the chunks before compression, each counted once. */
   uniqueBytes: number;
   points: number;
+  /** Of `packs` and `storedBytes`, what a later collection deletes. */
+  condemnedPacks: number;
+  condemnedBytes: number;
+  /** Packs in which something is known to be damaged. */
+  quarantinedPacks: number;
 }
 
 /** A place where stored bytes are not what they must be. */

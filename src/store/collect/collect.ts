@@ -102,7 +102,8 @@ async function makePlan(
             sizeBytes,
             ...bytesIn(run, pack),
             neededByPoints: neededByPoints.has(pack),
-            unreadable: table.unreadable.get(pack),
+            unreadable:
+              state.quarantine.get(pack)?.salvaged === true ? undefined : table.unreadable.get(pack),
             isBeingWritten: watch.wrote(pack),
             condemned: sentence && { ...sentence, olderWriter: found.oldestWriter < sentence.epoch },
           },

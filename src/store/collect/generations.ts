@@ -87,6 +87,11 @@ export class Generations {
     this.#names = [name];
   }
 
+  /** Writes what the last collection left once more, as the next generation: its document is damaged. */
+  async rewrite(at: string): Promise<void> {
+    await this.save({ generation: this.next, at, points: this.#points ?? 0 });
+  }
+
   /** Sets the reserve aside again, or for the first time, if there is room. */
   async restoreReserve(sizeBytes: number): Promise<void> {
     if ((await this.#backend.stat(reserveName)) !== undefined) return;

@@ -1,7 +1,7 @@
 import { packStates } from '../chunk-index.ts';
-import { readSection } from '../load-index.ts';
 import { mapOrdered } from '../map-ordered.ts';
 import { type PackEntry, trailerEntries } from '../pack-format.ts';
+import { readContents } from '../verify/pack-contents.ts';
 import { bytesIn, type CollectRun } from './collect-run.ts';
 
 const copiesInFlight = 16;
@@ -13,11 +13,12 @@ const copiesInFlight = 16;
 export async function isReplaced(run: CollectRun, packId: string): Promise<boolean> {
   const { state } = run;
   if (bytesIn(run, packId).spareBytes === 0 && !state.index.hasDamage) return true;
-  const section = await readSection(state.backend, state.sink.packs, packId);
-  if (section === undefined) return false;
-  const { trailer } = section;
+  const contents = await readContents(state.backend, packId, state.sink.packs.sizeOf(packId) ?? 0);
+  const trailer = contents?.trailer;
+  // Of a pack that was given up, a repair has seen to it that all that was in it is in others.
+  if (trailer === undefined) return state.quarantine.get(packId)?.salvaged === true;
   async function* entries() {
-    yield* trailerEntries(trailer);
+    if (trailer !== undefined) yield* trailerEntries(trailer);
   }
   const answers = mapOrdered(entries(), copiesInFlight, (entry) => isGarbageOrElsewhere(run, packId, entry));
   for await (const isSafe of answers) if (!isSafe) return false;

@@ -99,6 +99,12 @@ export class Quarantine {
     this.#change(pack);
   }
 
+  /** Makes the document of a pack what it should be, whatever it is. Rejects when that cannot be done. */
+  async rewrite(pack: string): Promise<void> {
+    this.#unsaved.add(pack);
+    if (!(await this.saved())) throw new Error(`${quarantineName(pack)} cannot be written`);
+  }
+
   /** Resolves when what was known at the call is durable. False when it could not be written: it is tried again later. */
   async saved(): Promise<boolean> {
     await this.#saving;

@@ -100,13 +100,15 @@ export async function verifyPack(
     return undefined;
   }
   const badOffsets = new Set(check.bad.map(({ entry }) => entry.offset));
+  // What has been salvaged as far as it went stays given up, or its copies would count again.
+  const all = check.container !== undefined && quarantine.get(packId)?.all === true;
   if (check.trailer !== undefined && (isUnreadable || index.hasDamage || badOffsets.size > 0)) {
     packs.setPresent(packId, sizeBytes);
     const number = packs.number(packId);
     for (const entry of trailerEntries(check.trailer))
-      index.insert(number, entry, badOffsets.has(entry.offset));
+      index.insert(number, entry, all || badOffsets.has(entry.offset));
   }
-  quarantine.settle(packId, { frames: badOffsets, container: check.container });
+  quarantine.settle(packId, { frames: badOffsets, all, container: check.container });
   return check;
 }
 
