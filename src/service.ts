@@ -26,6 +26,7 @@ import {
   JobEngine,
   type Logger,
   maintenanceIdle,
+  replicateOperation,
   restoreOperation,
   runScheduler,
   type Workshop,
@@ -95,6 +96,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
             ...(row.overlay_directory === null ? {} : { overlayDirectory: row.overlay_directory }),
           }),
         openStore: (row) => openStore(fileSystemBackend(row.store_path), { clock: systemClock }),
+        openReplica: (row) => openStore(fileSystemBackend(row.store_path), { clock: systemClock }),
       },
       log,
     ),
@@ -122,6 +124,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   engine.register('Restore', restoreOperation(workshop));
   engine.register('ConfigureBackup', configureOperation(workshop));
   engine.register('DisableBackup', disableOperation(workshop));
+  engine.register('Replicate', replicateOperation(workshop));
 
   const tls = await ensureCertificate(join(home, 'tls'), options.listen.host, new Date());
   const credential = createLocalCredential();

@@ -75,6 +75,7 @@ const point = (pointId: string, tiers: Partial<PointRow>): PointRow => ({
   rule_name: null,
   in_snapshot: 0,
   in_vault: 0,
+  in_replica: 0,
   frozen_json: '{}',
   transfer_json: null,
   ...tiers,

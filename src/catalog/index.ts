@@ -39,7 +39,27 @@ export {
   listPoints,
   updatePoint,
 } from './points.ts';
-export type { HostRow, ItemRow, JobRow, JobTaskRow, OperationRow, PointRow, VaultRow } from './schema.ts';
+export {
+  deleteReplica,
+  findReplica,
+  insertReplica,
+  listPlaces,
+  listReplicas,
+  noteInReplica,
+  type PointPlace,
+  transferOf,
+  updateReplica,
+} from './replicas.ts';
+export type {
+  HostRow,
+  ItemRow,
+  JobRow,
+  JobTaskRow,
+  OperationRow,
+  PointRow,
+  ReplicaRow,
+  VaultRow,
+} from './schema.ts';
 export { inVault } from './schema.ts';
 export { findSetting, saveSetting, settingOrNew } from './settings.ts';
 export {

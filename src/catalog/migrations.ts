@@ -34,6 +34,21 @@ export const migrations: Record<string, Migration> = {
       // Names of resources are compared without case, as Azure does.
       await sql`create unique index vaults_name on vaults (lower(resource_group), lower(name))`.execute(db);
       await db.schema
+        .createTable('replicas')
+        .addColumn('vault_id', 'text', (c) =>
+          c.primaryKey().references('vaults.vault_id').onDelete('cascade'),
+        )
+        .addColumn('store_path', 'text', (c) => c.notNull())
+        .addColumn('store_id', 'text', (c) => c.notNull())
+        .addColumn('retention_json', 'text', (c) => c.notNull())
+        .addColumn('bytes_per_second', 'integer')
+        .addColumn('created_at', 'text', (c) => c.notNull())
+        .addColumn('attempted_at', 'text')
+        .addColumn('completed_at', 'text')
+        .addColumn('failures', 'integer', (c) => c.notNull())
+        .addColumn('last_error_json', 'text')
+        .execute();
+      await db.schema
         .createTable('policies')
         .addColumn('vault_id', 'text', (c) => c.notNull().references('vaults.vault_id').onDelete('cascade'))
         .addColumn('name', 'text', (c) => c.notNull())
@@ -78,6 +93,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn('rule_name', 'text')
         .addColumn('in_snapshot', 'integer', (c) => c.notNull())
         .addColumn('in_vault', 'integer', (c) => c.notNull())
+        .addColumn('in_replica', 'integer', (c) => c.notNull().defaultTo(0))
         .addColumn('frozen_json', 'text', (c) => c.notNull())
         .addColumn('transfer_json', 'text')
         .execute();

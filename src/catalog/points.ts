@@ -55,13 +55,14 @@ export async function updatePoint(
   await db.updateTable('points').set(change).where('point_id', '=', pointId).execute();
 }
 
-/** Forgets points that are in neither tier any more, and their definitions. */
+/** Forgets points that are nowhere any more, and their definitions. */
 export async function deleteGonePoints(db: Database, itemId: string): Promise<void> {
   await db
     .deleteFrom('points')
     .where('item_id', '=', itemId)
     .where('in_snapshot', '=', 0)
     .where('in_vault', '=', 0)
+    .where('in_replica', '=', 0)
     .execute();
 }
 

@@ -8,6 +8,7 @@ export interface Schema {
   settings: { key: string; value: string };
   hosts: HostRow;
   vaults: VaultRow;
+  replicas: ReplicaRow;
   policies: { vault_id: string; name: string; document_json: string };
   items: ItemRow;
   points: PointRow;
@@ -36,6 +37,25 @@ export interface VaultRow {
   store_path: string;
   store_id: string;
   created_at: string;
+}
+
+/** The second store of a vault, and how its replication goes. At most one per vault. */
+export interface ReplicaRow {
+  vault_id: string;
+  store_path: string;
+  store_id: string;
+  /** What `ReplicaRetention` is in the rules. */
+  retention_json: string;
+  /** Most to read from the vault's store in a second; null: no limit. */
+  bytes_per_second: number | null;
+  created_at: string;
+  /** When the last replication ended, whatever its outcome. */
+  attempted_at: string | null;
+  /** When one last ended with nothing left to do. */
+  completed_at: string | null;
+  /** Replications since then. */
+  failures: number;
+  last_error_json: string | null;
 }
 
 /** One VM under protection in one vault. */
@@ -74,6 +94,8 @@ export interface PointRow {
   rule_name: string | null;
   in_snapshot: number;
   in_vault: (typeof inVault)[keyof typeof inVault];
+  /** The vault's second store has it, as far as is known; every replication looks anew. */
+  in_replica: number;
   /** What the host said when it froze the point, without the definition. */
   frozen_json: string;
   /** Per-disk figures of the transfer. */
@@ -84,7 +106,7 @@ export interface JobRow {
   job_id: string;
   vault_id: string;
   item_id: string | null;
-  operation: 'ConfigureBackup' | 'Backup' | 'Restore' | 'DisableBackup';
+  operation: 'ConfigureBackup' | 'Backup' | 'Restore' | 'DisableBackup' | 'Replicate';
   status: JobStatus;
   started_at: string;
   ended_at: string | null;

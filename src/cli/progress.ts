@@ -9,6 +9,7 @@ export const operationWords: Record<Operation, string> = {
   Restore: 'Restore',
   ConfigureBackup: 'Configure backup',
   DisableBackup: 'Stop backup',
+  Replicate: 'Replication',
 };
 
 export const jobStatusWords: Record<JobStatus, { text: string; tone: Tone | undefined }> = {

@@ -84,6 +84,17 @@ export const storeCodes = {
     action: 'List the recovery points of the vault; if that many were meant to go, collect with force.',
     retryable: false,
   },
+  ReplicaRemovalRefused: {
+    status: 409,
+    action:
+      'Check the clock and the recovery points of the vault; if that many were meant to go, run "holdfast vault replica sync --force".',
+    retryable: false,
+  },
+  ReplicaNotUsable: {
+    status: 409,
+    action: 'Choose an empty place, or a store that holds nothing but copies of this vault.',
+    retryable: false,
+  },
   RecoveryPointExists: {
     status: 409,
     action: 'Use a new id; a recovery point is never overwritten.',

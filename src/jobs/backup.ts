@@ -16,6 +16,7 @@ import { jobErrorOf, type Operation } from './engine.ts';
 import { type JobContext, ServiceStopping } from './job-context.ts';
 import { maintainItem } from './maintenance.ts';
 import { policyOf } from './policies.ts';
+import { replicateAfterBackup } from './replicate-due.ts';
 import type { StoredPoint } from './stored-point.ts';
 import type { Workshop } from './workshop.ts';
 
@@ -70,7 +71,10 @@ export function backupOperation(workshop: Workshop): Operation<BackupPayload> {
   return {
     run: (context) => finishWith(workshop, context, () => backUp(workshop, context)),
     resume: (context) => finishWith(workshop, context, () => resumeBackup(workshop, context)),
-    ended: ({ itemId }) => maintainItem(workshop, itemId),
+    ended({ itemId }) {
+      maintainItem(workshop, itemId);
+      replicateAfterBackup(workshop, itemId);
+    },
     cancelRefusal(context) {
       return context.taskStatus(takeSnapshot) === 'Completed'
         ? 'The snapshot has been taken; a backup can be cancelled only until then.'
@@ -163,6 +167,7 @@ async function snapshotPhase(
       rule_name: ruleName ?? null,
       in_snapshot: 1,
       in_vault: inVault.no,
+      in_replica: 0,
       frozen_json: JSON.stringify(stored satisfies StoredPoint),
       transfer_json: null,
     },

@@ -106,7 +106,7 @@ export class JobEngine {
         user_triggered: job.userTriggered ? 1 : 0,
         entity_name: job.entityName,
         payload_json: JSON.stringify(job.payload),
-        property_bag_json: JSON.stringify({ 'VM Name': job.entityName }),
+        property_bag_json: JSON.stringify(job.itemId === undefined ? {} : { 'VM Name': job.entityName }),
         error_json: null,
         owner: this.#owner,
       },

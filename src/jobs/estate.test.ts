@@ -27,6 +27,7 @@ beforeEach(async () => {
   await saveHost(catalog.db, row);
   const openers = {
     openHost: (wanted: HostRow) => openHost(wanted),
+    openReplica: () => Promise.reject(new Error('no replica here')),
     openStore: () => Promise.reject(new Error('no store here')),
   };
   estate = new Estate(catalog.db, openers, log, { surveyTimeoutMs: 20 });

@@ -1,4 +1,11 @@
-import { type Database, findHost, type HostRow, listHosts, type VaultRow } from '../catalog/index.ts';
+import {
+  type Database,
+  findHost,
+  type HostRow,
+  listHosts,
+  type ReplicaRow,
+  type VaultRow,
+} from '../catalog/index.ts';
 import { HoldfastError, messageOf } from '../errors/index.ts';
 import type { Host, HostFacts, Machine } from '../machines/index.ts';
 import type { Store } from '../store/index.ts';
@@ -8,6 +15,7 @@ import type { Logger } from './logger.ts';
 export interface EstateOpeners {
   openHost(row: HostRow): Promise<Host>;
   openStore(row: VaultRow): Promise<Store>;
+  openReplica(row: ReplicaRow): Promise<Store>;
 }
 
 /** A VM together with the host it was found on. */
@@ -196,20 +204,36 @@ export class Estate implements AsyncDisposable {
 
   /** @throws what opening the store throws: StoreNotFound, StoreVersionNotSupported, StoreInUse, ... */
   async store(vault: VaultRow): Promise<Store> {
-    const known = this.#stores.get(vault.vault_id);
+    return this.#openOnce(vault.vault_id, vault, `the one of vault '${vault.name}'`, () =>
+      this.#openers.openStore(vault),
+    );
+  }
+
+  /** The second store of a vault. @throws as {@link store} */
+  async replica(replica: ReplicaRow): Promise<Store> {
+    return this.#openOnce(replicaKey(replica.vault_id), replica, 'the replica that was set up there', () =>
+      this.#openers.openReplica(replica),
+    );
+  }
+
+  #openOnce(
+    key: string,
+    expected: Pick<VaultRow, 'store_id' | 'store_path'>,
+    what: string,
+    open: () => Promise<Store>,
+  ): Promise<Store> {
+    const known = this.#stores.get(key);
     if (known !== undefined) return known;
-    const opening = this.#openers.openStore(vault).then(async (store) => {
-      if (store.storeId === vault.store_id) return store;
+    const opening = open().then(async (store) => {
+      if (store.storeId === expected.store_id) return store;
       await store[Symbol.asyncDispose]();
-      throw new HoldfastError(
-        'StoreNotFound',
-        `The store at ${vault.store_path} is not the one of vault '${vault.name}'.`,
-        { target: vault.store_path },
-      );
+      throw new HoldfastError('StoreNotFound', `The store at ${expected.store_path} is not ${what}.`, {
+        target: expected.store_path,
+      });
     });
-    this.#stores.set(vault.vault_id, opening);
+    this.#stores.set(key, opening);
     opening.catch(() => {
-      if (this.#stores.get(vault.vault_id) === opening) this.#stores.delete(vault.vault_id);
+      if (this.#stores.get(key) === opening) this.#stores.delete(key);
     });
     return opening;
   }
@@ -217,6 +241,15 @@ export class Estate implements AsyncDisposable {
   /** Takes a store that has just been made, so that it is not opened a second time. */
   adoptStore(vaultId: string, store: Store): void {
     this.#stores.set(vaultId, Promise.resolve(store));
+  }
+
+  /** As {@link adoptStore}, for the second store of a vault. */
+  adoptReplica(vaultId: string, store: Store): void {
+    this.adoptStore(replicaKey(vaultId), store);
+  }
+
+  async closeReplica(vaultId: string): Promise<void> {
+    await this.closeStore(replicaKey(vaultId));
   }
 
   async closeStore(vaultId: string): Promise<void> {
@@ -232,6 +265,9 @@ export class Estate implements AsyncDisposable {
     for (const vaultId of [...this.#stores.keys()]) await this.closeStore(vaultId);
   }
 }
+
+/** Stores are kept by vault; a second one beside it. */
+const replicaKey = (vaultId: string) => `replica of ${vaultId}`;
 
 /** Waits for a host to be opened no longer than the signal allows; the opening itself goes on. */
 async function orGiveUp(opening: Promise<Host>, row: HostRow, signal: AbortSignal): Promise<Host> {

@@ -17,6 +17,8 @@ export type { Logger } from './logger.ts';
 export { maintainAll, maintenanceIdle } from './maintenance.ts';
 export { policyOf } from './policies.ts';
 export type { TaskProgress } from './progress.ts';
+export { type ReplicaLag, replicaLag, retentionOf } from './replica-state.ts';
+export { noReplica, openReplication, replicateOperation, startReplication } from './replicate.ts';
 export { restoreOperation, startRestore } from './restore.ts';
 export type { RestoreOptions } from './restore-plan.ts';
 export { runScheduler, startDueBackups } from './scheduler.ts';

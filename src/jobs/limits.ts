@@ -8,6 +8,8 @@ export interface Limits {
   transfers: Gate;
   /** Restores that copy data at once. Apart from the transfers: a restore never queues behind the nightly backups. */
   restores: Gate;
+  /** Replications to second stores at once. They take turns apart from everybody else: nobody waits for them. */
+  replications: Gate;
   /** Snapshots taken at once, per host. */
   snapshots: GatePerName;
   /** Merges of layers, per host: they compete with the guests for its disks. */
@@ -19,6 +21,7 @@ export function createLimits(): Limits {
     phases: new PhaseGuard(),
     transfers: new Gate(2),
     restores: new Gate(2),
+    replications: new Gate(2),
     snapshots: new GatePerName(4),
     merges: new GatePerName(1),
   };

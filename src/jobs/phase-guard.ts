@@ -1,5 +1,5 @@
-/** `collection` is a phase of a vault, the others are phases of an item. */
-export type Phase = 'snapshot' | 'transfer' | 'maintenance' | 'collection';
+/** `collection` and `replication` are phases of a vault, the others are phases of an item. */
+export type Phase = 'snapshot' | 'transfer' | 'maintenance' | 'collection' | 'replication';
 
 const keyOf = (phase: Phase, id: string) => `${phase} ${id}`;
 

@@ -4,6 +4,7 @@ import { dueRun } from '../protection/index.ts';
 import { startBackup } from './backup.ts';
 import { maintainAll } from './maintenance.ts';
 import { policyOf } from './policies.ts';
+import { startDueReplications } from './replicate-due.ts';
 import type { Workshop } from './workshop.ts';
 
 /** How often the scheduler looks whether something is due. */
@@ -62,6 +63,7 @@ export async function runScheduler(workshop: Workshop, signal: AbortSignal): Pro
   while (!signal.aborted) {
     try {
       await startDueBackups(workshop);
+      await startDueReplications(workshop);
       if (workshop.clock.monotonicMs() >= nextMaintenance) {
         nextMaintenance = workshop.clock.monotonicMs() + maintenanceMs;
         await maintainAll(workshop);

@@ -6,6 +6,13 @@ export { backupJobStatus, endedStatuses, type JobStatus, type TaskStatus } from 
 export { hostNameProblem, resourceGroupNameProblem, vaultNameProblem } from './names.ts';
 export { type BackupPolicy, type DailySchedule, defaultPolicy, onDemandRetentionDays } from './policy.ts';
 export {
+  pointsToCopy,
+  pointsToRemove,
+  type ReplicaPoint,
+  type ReplicaRemovals,
+  type ReplicaRetention,
+} from './replica.ts';
+export {
   decideRetention,
   expiryOf,
   expiryOfSnapshotOnly,

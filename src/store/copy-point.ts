@@ -50,7 +50,7 @@ export async function copyPoint(
   const { itemId, pointId, signal } = request;
   signal?.throwIfAborted();
   const point = await source.readPoint(itemId, pointId);
-  const there = await readIfThere(target, itemId, pointId);
+  const there = await takeFromTarget(target, itemId, pointId);
   if (there !== undefined) return alreadyCopied(source, point, there);
   const base = request.base === undefined ? undefined : await readBase(source, target, itemId, request.base);
   const attempt = new CopyAttempt(source, target, point, request);
@@ -81,6 +81,21 @@ export function baseForCopy(
     Temporal.Instant.compare(a.createdAt, b.createdAt);
   const ordered = common.toSorted(times);
   return (ordered.findLast((each) => times(each, point) <= 0) ?? ordered[0])?.pointId;
+}
+
+/** The target's point. A record that cannot be read there says nothing any more, and makes place for this one. */
+async function takeFromTarget(
+  target: Store,
+  itemId: string,
+  pointId: string,
+): Promise<PointRecord | undefined> {
+  try {
+    return await readIfThere(target, itemId, pointId);
+  } catch (error) {
+    if (!isHoldfastError(error, 'StoreDamaged')) throw error;
+    await target.deletePoint(itemId, pointId);
+    return undefined;
+  }
 }
 
 function alreadyCopied(source: Store, point: PointRecord, there: PointRecord): CopiedPoint {

@@ -292,6 +292,7 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
       signal?.throwIfAborted();
       checkIdentifier('item', itemId);
       checkIdentifier('point', pointId);
+      await state.settleDoubt(pointId);
       state.reserve(itemId, pointId);
       const writer = new StorePointWriter(state, { itemId, pointId, signal }, () => writers.delete(writer));
       writers.add(writer);
@@ -339,6 +340,7 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
         state.known.forget(itemId, pointId);
         await backend.delete(name);
         state.points.delete(pointId);
+        state.doubtful.delete(pointId);
       });
     },
     async verifyPoint(itemId, pointId, verifyOptions) {

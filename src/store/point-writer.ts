@@ -141,8 +141,9 @@ export class StorePointWriter implements PointWriter {
     if (this.#finished) return;
     this.#finished = true;
     await this.#packs.discard();
-    // A put of the record that failed may have succeeded all the same: then the id stays taken.
-    if (!this.#recordAttempted) this.#state.points.delete(this.#pointId);
+    // A put of the record that failed may have succeeded all the same: whoever wants the id next looks.
+    if (this.#recordAttempted) this.#state.doubtful.add(this.#pointId);
+    else this.#state.points.delete(this.#pointId);
     this.#use.end();
     this.#onFinish();
   }

@@ -13,6 +13,7 @@ import type { IndexSection } from './index-segment.ts';
 import { sealBytes } from './keys/seal.ts';
 import type { StoreKeys } from './keys/store-keys.ts';
 import { KnownPoints } from './known-points.ts';
+import { pointName } from './layout.ts';
 import { Limiter } from './limiter.ts';
 import { type LoadedIndex, saveSegment, trimSegments } from './load-index.ts';
 import { PackBuffers, type PackSink } from './pack-writer.ts';
@@ -49,6 +50,8 @@ export class StoreState {
   readonly sink: PackSink;
   /** Point id to item id, of the points in the store and of those being written: an id is used once. */
   readonly points = new Map<string, string>();
+  /** Of these, ids whose record may or may not be there, as putting it failed. */
+  readonly doubtful = new Set<string>();
   readonly known = new KnownPoints();
   readonly uses = new Uses();
   readonly condemned: CondemnedPacks;
@@ -137,6 +140,14 @@ export class StoreState {
   throwIfClosed(): void {
     this.settings.lost.throwIfAborted();
     if (this.#closed) throw new Error('the store has been closed');
+  }
+
+  /** Frees the id of a point whose record could not be put, where it proves not to be there. */
+  async settleDoubt(pointId: string): Promise<void> {
+    const itemId = this.points.get(pointId);
+    if (itemId === undefined || !this.doubtful.has(pointId)) return;
+    if ((await this.backend.stat(pointName(itemId, pointId))) !== undefined) return;
+    if (this.doubtful.delete(pointId)) this.points.delete(pointId);
   }
 
   /** A point id that is taken is a bug of the caller: ids are made up anew for every point. */

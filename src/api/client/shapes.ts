@@ -266,7 +266,7 @@ export const job = z.object({
   properties: z.object({
     jobType: z.literal('AzureIaaSVMJob'),
     backupManagementType: z.literal('AzureIaasVM'),
-    operation: z.enum(['ConfigureBackup', 'Backup', 'Restore', 'DisableBackup']),
+    operation: z.enum(['ConfigureBackup', 'Backup', 'Restore', 'DisableBackup', 'Replicate']),
     status: jobStatus,
     entityFriendlyName: z.string(),
     containerName: z.string().optional(),

@@ -5,14 +5,15 @@ import {
   getItem,
   type ItemRow,
   insertItem,
+  insertReplica,
   insertVault,
   openCatalog,
   saveHost,
   type VaultRow,
 } from '../../catalog/index.ts';
 import { createMemoryHost, type MemoryHost } from '../../machines/index.ts';
-import { defaultPolicy } from '../../protection/index.ts';
-import { createStore, memoryBackend, openStore, type Store } from '../../store/index.ts';
+import { defaultPolicy, type ReplicaRetention } from '../../protection/index.ts';
+import { createStore, type MemoryBackend, memoryBackend, openStore, type Store } from '../../store/index.ts';
 import { BackgroundWork } from '../background-work.ts';
 import { backupOperation } from '../backup.ts';
 import { configureOperation, disableOperation } from '../configure.ts';
@@ -20,6 +21,7 @@ import { JobEngine } from '../engine.ts';
 import { Estate } from '../estate.ts';
 import { createLimits } from '../limits.ts';
 import { maintenanceIdle } from '../maintenance.ts';
+import { openReplication, replicateOperation } from '../replicate.ts';
 import { restoreOperation } from '../restore.ts';
 import type { Workshop } from '../workshop.ts';
 
@@ -36,6 +38,13 @@ export interface SmallEstate extends AsyncDisposable {
   now: Temporal.Instant;
   item(): Promise<ItemRow>;
   store(): Promise<Store>;
+  /** Where the vault's store and its replica keep their objects. */
+  backend: MemoryBackend;
+  replicaBackend: MemoryBackend;
+  /** Gives the vault a second store. */
+  addReplica(retention?: ReplicaRetention): Promise<void>;
+  /** The job that replicates the vault now, waited for with what it sets going; undefined when none is open. */
+  replicated(): Promise<string | undefined>;
   /** Ends the service as SIGTERM does, and starts it anew. */
   restart(): Promise<void>;
   /** Waits for a job and for the maintenance after it. */
@@ -70,6 +79,29 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     workshop: undefined as unknown as Workshop,
     item: () => getItem(estate.workshop.db, 'i1'),
     store: () => estate.workshop.estate.store(estate.vault),
+    backend,
+    replicaBackend: memoryBackend(),
+    async addReplica(retention = { mode: 'follow' }) {
+      const store = await createStore(estate.replicaBackend, { clock });
+      estate.workshop.estate.adoptReplica('v1', store);
+      await insertReplica(estate.workshop.db, {
+        vault_id: 'v1',
+        store_path: '/replica',
+        store_id: store.storeId,
+        retention_json: JSON.stringify(retention),
+        bytes_per_second: null,
+        created_at: created,
+        attempted_at: null,
+        completed_at: null,
+        failures: 0,
+        last_error_json: null,
+      });
+    },
+    async replicated() {
+      const jobId = await openReplication(estate.workshop, 'v1');
+      if (jobId !== undefined) await estate.settled(jobId);
+      return jobId;
+    },
     async restart() {
       await stop();
       await start();
@@ -101,7 +133,11 @@ export async function createSmallEstate(): Promise<SmallEstate> {
       engine,
       estate: new Estate(
         catalog.db,
-        { openHost: async () => host, openStore: () => openStore(backend, { clock }) },
+        {
+          openHost: async () => host,
+          openStore: () => openStore(backend, { clock }),
+          openReplica: () => openStore(estate.replicaBackend, { clock }),
+        },
         log,
       ),
       ...createLimits(),
@@ -115,6 +151,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     engine.register('Restore', restoreOperation(workshop));
     engine.register('ConfigureBackup', configureOperation(workshop));
     engine.register('DisableBackup', disableOperation(workshop));
+    engine.register('Replicate', replicateOperation(workshop));
     estate.workshop = workshop;
     stop = async () => {
       life.abort();
