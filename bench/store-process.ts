@@ -8,7 +8,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import { run } from '../src/platform/index.ts';
+import { DirectWriter, run } from '../src/platform/index.ts';
 import {
   createStore,
   type DiskExtent,
@@ -79,9 +79,6 @@ async function backUp(directory: string, image: string, pointId: string, baseId?
   console.log(JSON.stringify({ readBytes, newBytes, storedBytes }));
 }
 
-/** More only wait for each other: a file takes one write at a time. */
-const writesInFlight = 2;
-
 /** To a sparse file. */
 async function restore(directory: string, pointId: string, image: string) {
   await using store = await openOrCreate(directory);
@@ -89,17 +86,9 @@ async function restore(directory: string, pointId: string, image: string) {
   if (disk === undefined) throw new Error(`${pointId} has no disk`);
   await using file = await open(image, 'wx');
   await file.truncate(disk.sizeBytes);
-  const writes = new Set<Promise<void>>();
-  const write = async (offset: number, data: Uint8Array) => {
-    for (let written = 0; written < data.length; )
-      written += (await file.write(data, written, data.length - written, offset + written)).bytesWritten;
-  };
-  for await (const { offset, data } of store.openDisk(disk).stream()) {
-    const work: Promise<void> = write(offset, data).finally(() => writes.delete(work));
-    writes.add(work);
-    if (writes.size >= writesInFlight) await Promise.race(writes);
-  }
-  await Promise.all(writes);
+  await using writer = new DirectWriter(file);
+  using reader = store.openDisk(disk);
+  await reader.copyTo((offset, data) => writer.write(data, offset));
   await file.sync();
 }
 

@@ -1,8 +1,8 @@
 import { HoldfastError } from '../errors/index.ts';
-import type { DiskTarget, Host } from '../machines/index.ts';
+import type { Host } from '../machines/index.ts';
 import type { Store } from '../store/index.ts';
 import type { RunningTask } from './job-context.ts';
-import { createProgressSum, type ProgressSum } from './progress.ts';
+import { createProgressSum } from './progress.ts';
 
 /** One disk of a restore: what it is, and the file it ends in. */
 export interface RestoredDisk {
@@ -21,16 +21,9 @@ interface CopyRequest {
   signal: AbortSignal;
 }
 
-/** Bytes per read from a snapshot's layers. */
+/** Bytes per read from a snapshot's layers, and pieces that are read and written at once. */
 const readBytes = 2 * 2 ** 20;
-/** Reads and writes that may be under way at once. */
-const inFlight = 8;
-
-interface Piece {
-  offset: number;
-  length: number;
-  read(): Promise<Uint8Array>;
-}
+const inFlight = 4;
 
 /** Writes the disks of a stored point to new image files. Every byte is checked against its content id on the way. */
 export async function copyFromVault(
@@ -49,11 +42,7 @@ export async function copyFromVault(
     const reader = readers.use(request.store.openDisk(disk));
     return {
       extents: () => reader.extents(request.signal),
-      async *pieces() {
-        for await (const { offset, data } of reader.stream({ signal: request.signal })) {
-          yield { offset, length: data.length, read: async () => data };
-        }
-      },
+      copyTo: (write) => reader.copyTo(write, { signal: request.signal }),
     };
   });
 }
@@ -77,14 +66,10 @@ export async function copyFromSnapshot(
     }
     return {
       extents: dataExtents,
-      async *pieces() {
-        for await (const extent of dataExtents()) {
-          for (let at = 0; at < extent.length; at += readBytes) {
-            const offset = extent.offset + at;
-            const length = Math.min(readBytes, extent.length - at);
-            yield { offset, length, read: () => disk.read(offset, length, signal) };
-          }
-        }
+      async copyTo(write) {
+        await eachOf(piecesOf(dataExtents()), signal, async ({ offset, length }) => {
+          await write(offset, await disk.read(offset, length, signal));
+        });
       },
     };
   });
@@ -92,7 +77,8 @@ export async function copyFromSnapshot(
 
 interface CopySource {
   extents(): AsyncIterable<{ length: number }>;
-  pieces(): AsyncIterable<Piece>;
+  /** Hands everything that is not zeros to `write`, several pieces at once; nothing is under way when it has settled. */
+  copyTo(write: (offset: number, data: Uint8Array) => Promise<void>): Promise<void>;
 }
 
 async function copyDisks(request: CopyRequest, sourceOf: (target: string) => CopySource): Promise<void> {
@@ -107,37 +93,44 @@ async function copyDisks(request: CopyRequest, sourceOf: (target: string) => Cop
       { path: disk.partial, format: disk.format, sizeBytes: disk.sizeBytes },
       request.signal,
     );
-    await copyPieces(source.pieces(), target, disk.target, progress, request.signal);
+    let bytes = 0;
+    await source.copyTo(async (offset, data) => {
+      await target.write(offset, data, request.signal);
+      bytes += data.length;
+      progress.update(disk.target, {
+        processedBytes: bytes,
+        readBytes: bytes,
+        newBytes: 0,
+        storedBytes: bytes,
+      });
+    });
     await target.finish();
   }
 }
 
-/** Keeps several pieces under way; the first failure ends the copy after the others have settled. */
-async function copyPieces(
-  pieces: AsyncIterable<Piece>,
-  target: DiskTarget,
-  name: string,
-  progress: ProgressSum,
+async function* piecesOf(extents: AsyncIterable<{ offset: number; length: number }>) {
+  for await (const { offset, length } of extents)
+    for (let at = 0; at < length; at += readBytes)
+      yield { offset: offset + at, length: Math.min(readBytes, length - at) };
+}
+
+/** Keeps several items under way; the first failure ends it after the others have settled. */
+async function eachOf<Item>(
+  items: AsyncIterable<Item>,
   signal: AbortSignal,
+  work: (item: Item) => Promise<void>,
 ): Promise<void> {
   const running = new Set<Promise<void>>();
   let failure: { error: unknown } | undefined;
-  let bytes = 0;
-  const copy = async (piece: Piece) => {
-    const data = await piece.read();
-    await target.write(piece.offset, data, signal);
-    bytes += data.length;
-    progress.update(name, { processedBytes: bytes, readBytes: bytes, newBytes: 0, storedBytes: bytes });
-  };
   try {
-    for await (const piece of pieces) {
+    for await (const item of items) {
       signal.throwIfAborted();
-      const work: Promise<void> = copy(piece)
+      const done: Promise<void> = work(item)
         .catch((error: unknown) => {
           failure ??= { error };
         })
-        .finally(() => running.delete(work));
-      running.add(work);
+        .finally(() => running.delete(done));
+      running.add(done);
       if (running.size >= inFlight) await Promise.race(running);
       if (failure !== undefined) break;
     }

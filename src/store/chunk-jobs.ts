@@ -1,13 +1,6 @@
 import { createHmac, hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import {
-  compressChunk,
-  compressionRoom,
-  decompressFrames,
-  decompressionRoom,
-  freeNow,
-  ownsItsMemory,
-} from './codec.ts';
+import { compressChunk, compressionRoom, decompressFrames, decompressionRoom, freeNow } from './codec.ts';
 import { sealFrame, unsealFrame } from './keys/frame-seal.ts';
 import type { ContentKeys } from './keys/store-keys.ts';
 import { type Codec, codecs, isSealed } from './pack-format.ts';
@@ -27,9 +20,14 @@ import type { Slab } from './slab.ts';
 export type ChunkJob =
   | { kind: 'scan'; count: number; chunkBytes: number }
   | { kind: 'pack'; numbers: readonly number[]; chunkBytes: number; level: number }
-  | { kind: 'unpack'; count: number; plainBytes: number };
+  | { kind: 'unpack'; count: number; plainBytes: number; to: UnpackTarget };
 
-/** Of `unpack`: the contents in one stretch of memory that belongs to the receiver, or what is wrong. */
+type UnpackJob = Extract<ChunkJob, { kind: 'unpack' }>;
+
+/** Where contents go that have been found sound: the slab's `output`, memory of the caller's, or they were only checked. */
+export type UnpackTarget = 'output' | 'caller' | 'nowhere';
+
+/** Of `unpack`: what is wrong; or, where it is `to` the caller, the contents in one stretch of memory of its own. */
 export interface JobResult {
   plain?: Uint8Array;
   wrong?: string;
@@ -67,7 +65,7 @@ export function runJob(slab: Slab, job: ChunkJob, keys: ContentKeys | undefined)
     return keys === undefined
       ? pack(slab, job.numbers, job.chunkBytes, job.level)
       : packSealed(slab, job.numbers, job.chunkBytes, job.level, keys);
-  return open(slab, job.count, job.plainBytes, keys) ?? unpack(slab, job.count, job.plainBytes, keys);
+  return open(slab, job.count, job.plainBytes, keys) ?? unpack(slab, job, keys);
 }
 
 let zeros = Buffer.alloc(64 * 1024);
@@ -213,41 +211,40 @@ function open(
   return undefined;
 }
 
+/** Frames decompressed in one call: a call costs more than a small frame, and what comes of it is hashed in the cache. */
+const bytesPerCall = 256 * 1024;
+
 /** The contents of frames that are open. */
-function unpack(slab: Slab, count: number, plainBytes: number, keys: ContentKeys | undefined): JobResult {
-  const parts: Buffer[] = [];
+function unpack(slab: Slab, { count, plainBytes, to }: UnpackJob, keys: ContentKeys | undefined): JobResult {
+  const into = targetOf(slab, to, count * plainBytes);
+  const mostFrames = Math.max(1, Math.floor(bytesPerCall / plainBytes));
   for (let number = 0; number < count; ) {
     const first = slab.frame(number);
     let end = number;
     let length = 0;
-    // Compressed frames that follow each other are decompressed in one call.
-    for (; end < count; end++) {
+    // Compressed frames that follow each other are decompressed together.
+    for (; end < count && end - number < mostFrames; end++) {
       const frame = slab.frame(end);
       if (end > number && (first.codec !== codecs.zstd || frame.codec !== codecs.zstd)) break;
       length += frame.length;
     }
     const stored = slab.input.subarray(first.offset, first.offset + length);
-    const plain =
-      first.codec === codecs.zstd ? decompressFrames(stored, plainBytes * (end - number)) : stored;
+    const plainLength = plainBytes * (end - number);
+    const plain = first.codec === codecs.zstd ? decompressFrames(stored, plainLength) : stored;
     if (plain === undefined) return { wrong: 'it does not decompress to its length' };
-    if (plain.length !== plainBytes * (end - number)) return { wrong: contentIsWrong };
+    if (plain.length !== plainLength) return { wrong: contentIsWrong };
+    into?.set(plain, number * plainBytes);
     for (let at = 0; at < plain.length; at += plainBytes, number++)
       if (!chunkIdOf(plain.subarray(at, at + plainBytes), keys).equals(slab.id(number)))
         return { wrong: contentIsWrong };
-    parts.push(plain);
+    freeNow(plain, decompressionRoom(plainLength));
   }
-  const [only] = parts;
-  if (parts.length === 1 && only !== undefined && ownsItsMemory(only, decompressionRoom(count * plainBytes)))
-    return { plain: only };
-  const plain = Buffer.allocUnsafeSlow(count * plainBytes);
-  let at = 0;
-  for (const part of parts) {
-    const { length } = part;
-    part.copy(plain, at);
-    freeNow(part, decompressionRoom(length));
-    at += length;
-  }
-  return { plain };
+  return to === 'caller' && into !== undefined ? { plain: into } : {};
+}
+
+function targetOf(slab: Slab, to: UnpackTarget, bytes: number): Buffer | undefined {
+  if (to === 'nowhere') return undefined;
+  return to === 'output' ? slab.output : Buffer.allocUnsafeSlow(bytes);
 }
 
 const contentIsWrong = 'its content is not what its id says';

@@ -1,6 +1,6 @@
 import type { Backend } from './backend.ts';
 import type { ChunkCopy, ChunkIndex } from './chunk-index.ts';
-import type { JobResult } from './chunk-jobs.ts';
+import type { JobResult, UnpackTarget } from './chunk-jobs.ts';
 import type { ChunkWorkers } from './chunk-workers.ts';
 import { packName } from './layout.ts';
 import { fetchObject } from './object-access.ts';
@@ -109,6 +109,54 @@ export class ChunkReader {
     );
   }
 
+  /**
+   * As {@link readMany}, but contents are lent: `use` gets a stretch of memory that holds `count` chunks from
+   * `ids[first]` on, and once its promise has settled that memory is used again. Stretches come in order, one after
+   * the other. Returns the chunks that cannot be read.
+   */
+  async lendMany(
+    ids: readonly Uint8Array[],
+    plainLength: number,
+    use: (first: number, count: number, data: Buffer) => Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<{ number: number; damage: ChunkDamage }[]> {
+    const damaged: { number: number; damage: ChunkDamage }[] = [];
+    const copies = ids.map((id) => this.#index.find(id, plainLength));
+    for (let from = 0; from < ids.length; ) {
+      const run = adjacentRun(copies, from, this.#slabs.inputBytes);
+      const count = Math.max(1, run.length);
+      if (run.length === 0 || !(await this.#lendRun(ids, from, run, plainLength, use, signal))) {
+        for (let number = from; number < from + count; number++) {
+          const { data, damage } = await this.read(ids[number] ?? Buffer.alloc(0), plainLength, signal);
+          if (damage === undefined) await use(number, 1, data);
+          else damaged.push({ number, damage });
+        }
+      }
+      from += count;
+    }
+    return damaged;
+  }
+
+  /** False when anything is wrong, before anything has been lent. */
+  async #lendRun(
+    ids: readonly Uint8Array[],
+    from: number,
+    run: readonly ChunkCopy[],
+    plainLength: number,
+    use: (first: number, count: number, data: Buffer) => Promise<void>,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const runIds = ids.slice(from, from + run.length);
+    const contentBytes = run.length * plainLength;
+    const lent = await this.#fetch(run, contentBytes, signal, async (slab, at) => {
+      const { wrong } = await this.#unpack(slab, runIds, run, { plainLength, at, to: 'output' });
+      if (wrong !== undefined) return false;
+      await use(from, run.length, slab.output.subarray(0, contentBytes));
+      return true;
+    });
+    return lent === true;
+  }
+
   /** The fast way for sound data: undefined as soon as anything is wrong, for the careful way to find out what. */
   async #readRun(
     ids: readonly Uint8Array[],
@@ -118,7 +166,7 @@ export class ChunkReader {
     signal: AbortSignal | undefined,
   ): Promise<Buffer[] | undefined> {
     const runIds = ids.slice(from, from + run.length);
-    const read = await this.#fetch(runIds, run, plainLength, signal);
+    const read = await this.#fetchPlain(runIds, run, plainLength, signal);
     if (read === undefined || typeof read === 'string' || read.plain === undefined) return undefined;
     const plain = bufferOn(read.plain);
     return run.map((_, number) => plain.subarray(number * plainLength, (number + 1) * plainLength));
@@ -143,11 +191,14 @@ export class ChunkReader {
     const [first] = run;
     if (first === undefined) return [];
     const ids = run.map(({ id }) => id);
-    const read = await this.#fetch(ids, copies, first.plainLength, signal);
+    const { plainLength } = first;
+    const read = await this.#fetch(copies, 0, signal, (slab, at) =>
+      this.#unpack(slab, ids, copies, { plainLength, at, to: 'nowhere' }),
+    );
     if (read === undefined) return undefined;
-    const wrong = typeof read === 'string' ? read : read.plain === undefined ? read.wrong : undefined;
-    if (typeof read !== 'string' && read.plain !== undefined) return run.map(() => undefined);
-    if (run.length === 1) return [wrong ?? 'it cannot be read'];
+    const wrong = typeof read === 'string' ? read : read.wrong;
+    if (wrong === undefined) return run.map(() => undefined);
+    if (run.length === 1) return [wrong];
     const found: (string | undefined)[] = [];
     for (const entry of run) {
       const alone = await this.checkFrames(packId, [entry], signal);
@@ -168,7 +219,7 @@ export class ChunkReader {
     if (copy.plainLength !== plainLength) return corrupt('its content is not what its id says');
     if (copy.storedLength > plainLength + mostFrameOverhead)
       return corrupt('it is stored in more bytes than any frame of such content takes');
-    const read = await this.#fetch([id], [copy], plainLength, signal);
+    const read = await this.#fetchPlain([id], [copy], plainLength, signal);
     if (read === undefined) {
       this.#losePack(copy);
       return { damage: this.#damage(id, copy, 'missing', 'the pack is missing') };
@@ -184,7 +235,11 @@ export class ChunkReader {
     if (entry.plainLength > maximumChunkSizeBytes) return 'no chunk has so much content';
     const check = async (slab: Slab) => {
       slab.input.set(stored);
-      return await this.#unpack(slab, [entry.id], [{ ...entry, offset: 0 }], entry.plainLength);
+      return await this.#unpack(slab, [entry.id], [{ ...entry, offset: 0 }], {
+        plainLength: entry.plainLength,
+        at: 0,
+        to: 'nowhere',
+      });
     };
     const { wrong } =
       stored.length > this.#slabs.inputBytes
@@ -194,47 +249,60 @@ export class ChunkReader {
   }
 
   /** Neighbours in a pack, fetched and unpacked: contents in one stretch. Undefined without the pack; text: why not. */
-  async #fetch(
+  async #fetchPlain(
     ids: readonly Uint8Array[],
     run: readonly ChunkCopy[],
     plainLength: number,
     signal: AbortSignal | undefined,
   ): Promise<JobResult | undefined | string> {
+    return await this.#fetch(run, 0, signal, (slab, at) =>
+      this.#unpack(slab, ids, run, { plainLength, at, to: 'caller' }),
+    );
+  }
+
+  /**
+   * Brings the stored bytes of neighbours in a pack into a slab's input, from `at` on, for `use`. The slab has room for
+   * `outputBytes`. Undefined without the pack; text: why not.
+   */
+  async #fetch<T>(
+    run: readonly ChunkCopy[],
+    outputBytes: number,
+    signal: AbortSignal | undefined,
+    use: (slab: Slab, at: number) => Promise<T>,
+  ): Promise<T | undefined | string> {
     const [first] = run;
-    if (first === undefined) return {};
+    if (first === undefined) throw new RangeError('nothing to fetch');
     const { offset } = first;
     const length = run.reduce((sum, { storedLength }) => sum + storedLength, 0);
     const name = packName(this.#packs.id(first.pack));
-    const unpackIn = async (slab: Slab) => {
+    const fetchInto = async (slab: Slab) => {
       const into = slab.input;
       const fetched = await fetchObject(this.#backend, name, { offset, length, into, signal });
       if (!Buffer.isBuffer(fetched)) return fetched;
       if (fetched.length !== length) return 'the pack is too short';
       const isInPlace = fetched.buffer === into.buffer;
       if (!isInPlace) into.set(fetched);
-      const from = isInPlace ? fetched.byteOffset - into.byteOffset : 0;
-      return await this.#unpack(slab, ids, run, plainLength, from);
+      return await use(slab, isInPlace ? fetched.byteOffset - into.byteOffset : 0);
     };
     // Only a store written with larger chunks than this one's has frames that no slab takes.
-    return length > this.#slabs.inputBytes
-      ? await unpackIn(Slab.allocate(length, 0))
-      : await this.#slabs.use(unpackIn);
+    return length > this.#slabs.inputBytes || outputBytes > this.#slabs.outputBytes
+      ? await fetchInto(Slab.allocate(length, outputBytes))
+      : await this.#slabs.use(fetchInto);
   }
 
-  /** The frames' stored bytes lie in the slab's input from `from` on as they do in the pack. */
+  /** The frames' stored bytes lie in the slab's input from `at` on as they do in the pack. */
   #unpack(
     slab: Slab,
     ids: readonly Uint8Array[],
     run: readonly Pick<PackEntry, 'codec' | 'offset' | 'storedLength' | 'crc'>[],
-    plainLength: number,
-    from = 0,
+    { plainLength, at, to }: { plainLength: number; at: number; to: UnpackTarget },
   ): Promise<JobResult> {
-    const start = (run[0]?.offset ?? 0) - from;
+    const start = (run[0]?.offset ?? 0) - at;
     run.forEach(({ codec, offset, storedLength, crc }, number) => {
       slab.setFrame(number, { codec, offset: offset - start, length: storedLength, crc });
       slab.setId(number, ids[number] ?? Buffer.alloc(0));
     });
-    return this.#workers.run(slab, { kind: 'unpack', count: run.length, plainBytes: plainLength });
+    return this.#workers.run(slab, { kind: 'unpack', count: run.length, plainBytes: plainLength, to });
   }
 
   #markGood(copy: ChunkCopy): void {

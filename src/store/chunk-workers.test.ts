@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { run } from '../platform/index.ts';
-import { type ChunkJob, chunkIdOf, runJob } from './chunk-jobs.ts';
+import { type ChunkJob, chunkIdOf, runJob, type UnpackTarget } from './chunk-jobs.ts';
 import { ChunkWorkers } from './chunk-workers.ts';
 import { createStore, memoryBackend } from './index.ts';
 import { codecs } from './pack-format.ts';
@@ -29,7 +29,7 @@ function packOf(chunkBytes: number): ChunkJob {
 
 /** What `pack` made of the slab, laid out to be read: as in a pack. */
 function unpackable(packed: Slab): Slab {
-  const slab = Slab.allocate(packed.input.length, 0);
+  const slab = Slab.allocate(packed.input.length, (packed.input.length / 4) * 3);
   let at = 0;
   for (const [to, from] of [1, 2, 3].entries()) {
     const frame = packed.frame(from);
@@ -62,12 +62,22 @@ describe('work on chunks', () => {
       }
       expect(there.frame(1).codec).toBe(codecs.zstd);
       expect(there.frame(2).codec).toBe(codecs.plain);
-      const unpack: ChunkJob = { kind: 'unpack', count: 3, plainBytes: chunkBytes };
-      for (const { plain } of [
-        await workers.run(unpackable(there), unpack),
-        runJob(unpackable(there), unpack, undefined),
+      const unpack = (to: UnpackTarget): ChunkJob => ({
+        kind: 'unpack',
+        count: 3,
+        plainBytes: chunkBytes,
+        to,
+      });
+      const plain = there.input.subarray(chunkBytes);
+      for (const result of [
+        await workers.run(unpackable(there), unpack('caller')),
+        runJob(unpackable(there), unpack('caller'), undefined),
       ])
-        expect(Buffer.compare(plain ?? Buffer.alloc(0), there.input.subarray(chunkBytes))).toBe(0);
+        expect(Buffer.compare(result.plain ?? Buffer.alloc(0), plain)).toBe(0);
+      const slab = unpackable(there);
+      expect(await workers.run(slab, unpack('output'))).toEqual({});
+      expect(slab.output.equals(plain)).toBe(true);
+      expect(runJob(unpackable(there), unpack('nowhere'), undefined)).toEqual({});
     },
   );
 
@@ -78,7 +88,7 @@ describe('work on chunks', () => {
     const wrong = (change: (slab: Slab) => void, plainBytes = 64 * kib) => {
       const slab = unpackable(packed);
       change(slab);
-      return runJob(slab, { kind: 'unpack', count: 3, plainBytes }, undefined).wrong;
+      return runJob(slab, { kind: 'unpack', count: 3, plainBytes, to: 'nowhere' }, undefined).wrong;
     };
     expect(wrong(() => {})).toBeUndefined();
     expect(

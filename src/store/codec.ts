@@ -44,7 +44,7 @@ export function decompressFrames(frames: Uint8Array, plainLength: number): Buffe
 }
 
 /** Whether a result has its memory to itself; `room` is what was allocated for it. Small ones share a piece of Node's. */
-export function ownsItsMemory({ buffer }: Buffer, room: number): boolean {
+function ownsItsMemory({ buffer }: Buffer, room: number): boolean {
   return buffer instanceof ArrayBuffer && buffer.byteLength === room && room >= Buffer.poolSize / 2;
 }
 

@@ -46,6 +46,7 @@ describe('damage is found, located, and stays where it is', () => {
       const { disks } = await store.readPoint('vm', 'new');
       const reader = store.openDisk(disks[0]?.disk ?? { root: undefined, sizeBytes: 0, chunkSizeBytes: 0 });
       await expect(reader.read(offset, 1)).rejects.toMatchObject(damaged);
+      await expect(reader.copyTo(async () => {})).rejects.toMatchObject(damaged);
       const beside = offset === 0 ? testChunkBytes : offset - 1;
       expect((await reader.read(beside, 1))[0]).toBe(newContent[beside]);
       await expectOldIsWhole(store);

@@ -1,5 +1,6 @@
 import type { ChunkReader } from './chunk-reader.ts';
 import { type DiskDamage, damagedDiskError, entriesPerPage, entryOf, MapReader } from './disk-map.ts';
+import { Limiter } from './limiter.ts';
 import { mapOrdered } from './map-ordered.ts';
 import type { DiskReader, OnGap } from './store.ts';
 import type { DiskRoot } from './types.ts';
@@ -8,6 +9,9 @@ import type { Hold } from './uses.ts';
 /** Chunks fetched and checked together, and such groups under way at once. */
 const groupBytes = 1024 * 1024;
 const groupsInFlight = 8;
+
+/** A file takes one write at a time through the page cache, and others burn a processor waiting; a second fills the gap. */
+const writesInFlight = 2;
 
 /** Neighbouring chunks of a disk: chunk `first` has `ids[0]`. */
 export interface ChunkGroup {
@@ -140,6 +144,28 @@ export function openDisk(disk: DiskRoot, chunks: ChunkReader, hold: Hold): DiskR
         signal?.throwIfAborted();
         yield* pieces;
       }
+      throwIfDisposed();
+    },
+    async copyTo(write, { signal, onGap } = {}) {
+      throwIfDisposed();
+      const { onDamage } = passingOn(onGap);
+      const writes = new Limiter(writesInFlight);
+      const groups = chunkGroups(map, { signal, ...passingOn(onGap) });
+      const copied = mapOrdered(groups, groupsInFlight, async ({ first, ids }) => {
+        const use = async (from: number, count: number, data: Buffer) => {
+          signal?.throwIfAborted();
+          const offset = (first + from) * chunkSizeBytes;
+          const length = Math.min(count * chunkSizeBytes, sizeBytes - offset);
+          await writes.run(() => write(offset, data.subarray(0, length)));
+        };
+        for (const { number, damage } of await chunks.lendMany(ids, chunkSizeBytes, use, signal)) {
+          const offset = (first + number) * chunkSizeBytes;
+          const length = Math.min(chunkSizeBytes, sizeBytes - offset);
+          if (onDamage === undefined) throw damagedDiskError({ offset, length, damage });
+          onDamage({ offset, length, damage });
+        }
+      });
+      for await (const _ of copied) signal?.throwIfAborted();
       throwIfDisposed();
     },
     [Symbol.dispose]() {

@@ -7,8 +7,8 @@ export const slabEntries = 64;
 const idBytes = 32;
 const numbersPerEntry = 5; // codec, offset, length, crc, zero
 const tableBytes = slabEntries * numbersPerEntry * 4;
-/** Whole pages, so that `input` begins at one, and `output` where `input` is of whole pages. */
-const headBytes = Math.ceil((tableBytes + slabEntries * idBytes) / 4096) * 4096;
+/** `input` and `output` begin at pages, as direct access to files asks for. */
+const headBytes = wholePages(tableBytes + slabEntries * idBytes);
 
 /** One frame in a slab: where its stored bytes are, and how they hold the chunk. */
 export interface SlabFrame {
@@ -44,7 +44,8 @@ export class Slab {
   }
 
   static allocate(inputBytes: number, outputBytes: number): Slab {
-    return new Slab(alignedMemory(headBytes + inputBytes + outputBytes), inputBytes);
+    const roundInput = wholePages(inputBytes);
+    return new Slab(alignedMemory(headBytes + roundInput + outputBytes), roundInput);
   }
 
   /** A view; copy what is to outlive the slab's turn. */
@@ -79,7 +80,7 @@ export class Slab {
 export class SlabPool {
   readonly count: number;
   readonly inputBytes: number;
-  readonly #outputBytes: number;
+  readonly outputBytes: number;
   readonly #free: Slab[] = [];
   readonly #waiting: ((slab: Slab) => void)[] = [];
   #made = 0;
@@ -87,7 +88,7 @@ export class SlabPool {
   constructor(count: number, inputBytes: number, outputBytes: number) {
     this.count = count;
     this.inputBytes = inputBytes;
-    this.#outputBytes = outputBytes;
+    this.outputBytes = outputBytes;
   }
 
   async use<T>(work: (slab: Slab) => Promise<T>): Promise<T> {
@@ -106,6 +107,10 @@ export class SlabPool {
     if (free !== undefined) return free;
     if (this.#made === this.count) return await new Promise((resolve) => this.#waiting.push(resolve));
     this.#made++;
-    return Slab.allocate(this.inputBytes, this.#outputBytes);
+    return Slab.allocate(this.inputBytes, this.outputBytes);
   }
+}
+
+function wholePages(bytes: number): number {
+  return Math.ceil(bytes / 4096) * 4096;
 }

@@ -83,7 +83,7 @@ export class StoreState {
     const storedBytes = windowBytes + (keys === undefined ? 0 : slabEntries * sealBytes);
     // Each thread has one in hand and one waiting; the others are being read or put into packs.
     this.windows = new SlabPool(this.workers.limit * 2 + 2, windowBytes, storedBytes);
-    const fetches = new SlabPool(this.workers.limit * 2 + 2, directRoom(storedBytes), 0);
+    const fetches = new SlabPool(this.workers.limit * 2 + 2, directRoom(storedBytes), windowBytes);
     this.quarantine = quarantine;
     this.reader = new ChunkReader(backend, index, packs, this.workers, fetches, quarantine);
     const onPack = (section: IndexSection) => {

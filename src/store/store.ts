@@ -121,6 +121,16 @@ export interface DiskReader extends Disposable {
     signal?: AbortSignal;
     onGap?: OnGap;
   }): AsyncIterable<{ offset: number; data: Uint8Array }>;
+  /**
+   * As `stream`, the fast way: every stretch is handed to `write`, up to two at once and not in order. `data` is lent:
+   * it is used again as soon as the promise has settled. It begins at a page, as direct writes ask for. `write` must not
+   * wait for anything that reads from this store.
+   * @throws StoreDamaged naming the disk range, unless `onGap` is there to be told of it; by then other stretches may have been written
+   */
+  copyTo(
+    write: (offset: number, data: Uint8Array) => Promise<void>,
+    options?: { signal?: AbortSignal; onGap?: OnGap },
+  ): Promise<void>;
 }
 
 /** A stretch of a disk that cannot be read, and why. */

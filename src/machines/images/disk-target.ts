@@ -1,3 +1,4 @@
+import { DirectWriter } from '../../platform/index.ts';
 import type { CreateDiskRequest, DiskTarget } from '../types.ts';
 import { startDiskServer } from './disk-server.ts';
 import { runImageTool, toImageFailure } from './failures.ts';
@@ -94,15 +95,11 @@ class ImageTarget implements DiskTarget {
 
 async function rawSink(file: NewFile, request: CreateDiskRequest): Promise<Sink> {
   await file.handle.truncate(request.sizeBytes);
+  const writer = new DirectWriter(file.handle);
   return {
-    async write(offset, data) {
-      for (let at = 0; at < data.length; ) {
-        const { bytesWritten } = await file.handle.write(data, at, data.length - at, offset + at);
-        at += bytesWritten;
-      }
-    },
-    async finish() {},
-    async [Symbol.asyncDispose]() {},
+    write: (offset, data) => writer.write(data, offset),
+    finish: () => writer[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => writer[Symbol.asyncDispose](),
   };
 }
 

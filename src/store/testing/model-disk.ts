@@ -81,5 +81,11 @@ export async function readAll(store: Store, disk: DiskRoot): Promise<Buffer> {
     reached = offset + data.length;
     content.set(data, offset);
   }
+  const copied = Buffer.alloc(disk.sizeBytes);
+  await reader.copyTo(async (offset, data) => {
+    copied.set(data, offset);
+    data.fill(0xee); // it is only lent: nobody may look at it again
+  });
+  if (!copied.equals(content)) throw new Error('a copy is not what the stream says');
   return content;
 }

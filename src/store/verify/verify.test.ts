@@ -173,6 +173,13 @@ describe('every kind of object', () => {
       const expected = Buffer.from(newContent);
       for (const { offset, length } of gaps) expected.fill(0, offset, offset + length);
       expect(restored.equals(expected), what).toBe(true);
+      const gapsOfCopy: typeof gaps = [];
+      restored.fill(0);
+      await reader.copyTo(async (offset, data) => restored.set(data, offset), {
+        onGap: ({ offset, length }) => gapsOfCopy.push({ offset, length }),
+      });
+      expect(merged(gapsOfCopy.toSorted((a, b) => a.offset - b.offset)), what).toEqual(merged(gaps));
+      expect(restored.equals(expected), what).toBe(true);
     }
   });
 
