@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { openStore } from './index.ts';
+import { createStore, memoryBackend, newKeyFile, newRecoveryKey, openStore } from './index.ts';
 import { emptyStore, noise } from './testing/collected-store.ts';
-import { backUp } from './testing/model-disk.ts';
+import { backUp, testClock } from './testing/model-disk.ts';
 
 test.each(['stat', 'delete'] as const)(
   'a deletion that is under way (at its %s) is over before the lock is given up',
@@ -32,3 +32,32 @@ test.each(['stat', 'delete'] as const)(
     await again.collect({ force: true });
   },
 );
+
+test('a change of keys that is under way is over before the lock is given up', async () => {
+  const backend = memoryBackend();
+  const first = { kind: 'key-file' as const, text: newKeyFile() };
+  const store = await createStore(backend, {
+    clock: testClock,
+    encryption: { secrets: [{ ...first, label: 'service' }] },
+  });
+  const reached = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const { put } = backend;
+  backend.put = async (name, parts) => {
+    reached.resolve();
+    await goOn.promise;
+    await put(name, parts);
+  };
+  const { keys } = store;
+  const added = keys?.add({ kind: 'recovery', text: newRecoveryKey(), label: 'safe' });
+  await reached.promise;
+  const closed = store[Symbol.asyncDispose]();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const options = { clock: testClock, unlock: [first] };
+  await expect(openStore(backend, options)).rejects.toMatchObject({ code: 'StoreInUse' });
+  goOn.resolve();
+  await Promise.all([added, closed]);
+  await expect(keys?.remove('any')).rejects.toThrow('closed');
+  await using again = await openStore(backend, options);
+  expect((await again.keys?.list())?.keys).toHaveLength(2);
+});

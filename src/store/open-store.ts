@@ -243,6 +243,7 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
   let closing: Promise<void> | undefined;
 
   async function change<T>(action: () => Promise<T>): Promise<T> {
+    state.throwIfClosed();
     const changed = action();
     changes.add(changed);
     try {
@@ -284,7 +285,8 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
 
   return {
     storeId: state.config.storeId,
-    keys: state.keys && keyRingOf(backend, state.config.storeId, state.keys, () => clock.now()),
+    keys:
+      state.keys && keyRingOf(backend, state.config.storeId, state.keys, { now: () => clock.now(), change }),
     chunkSizeBytes: state.config.chunkSizeBytes,
     lost: lock.lost,
     async beginPoint({ itemId, pointId, signal }) {

@@ -30,13 +30,20 @@ export interface KeyRing {
   remove(wrapId: string): Promise<void>;
 }
 
+export interface KeyRingParts {
+  now(): Temporal.Instant;
+  /** Runs what changes the medium, before the store's lock is given up or not at all. */
+  change<T>(work: () => Promise<T>): Promise<T>;
+}
+
 export function keyRingOf(
   backend: Backend,
   storeId: string,
   { vaultKey }: StoreKeys,
-  now: () => Temporal.Instant,
+  { now, change }: KeyRingParts,
 ): KeyRing {
-  const oneChange = new Limiter(1);
+  const limiter = new Limiter(1);
+  const oneChange = { run: <T>(work: () => Promise<T>) => change(() => limiter.run(work)) };
   const notFound = (wrapId: string) =>
     new HoldfastError('StoreKeyNotFound', `The store at ${backend.description} has no key ${wrapId}.`, {
       target: wrapId,
