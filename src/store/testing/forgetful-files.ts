@@ -24,19 +24,38 @@ export class ForgetfulFiles implements Files {
     this.#root = root;
   }
 
-  /** What a machine finds when it starts again: `lost` after a power cut, `kept` when only the process died. */
-  clone(what: 'lost' | 'kept'): ForgetfulFiles {
+  /**
+   * What a machine finds when it starts again: `lost` after a power cut, `kept` when only the process died. With numbers
+   * by chance (`below`): a power cut that came when some of what was not synced had reached the disk, each change of a
+   * directory for itself, of a file any part of what was written at its end.
+   */
+  clone(what: 'lost' | 'kept' | ((below: number) => number)): ForgetfulFiles {
+    const isKept = () => (typeof what === 'string' ? what === 'kept' : what(2) === 1);
+    const entriesOf = ({ entries, durableEntries }: Node) => {
+      const left = new Map<string, Node>();
+      for (const name of new Set([...durableEntries.keys(), ...entries.keys()])) {
+        const child = isKept() ? entries.get(name) : durableEntries.get(name);
+        if (child !== undefined) left.set(name, child);
+      }
+      return left;
+    };
+    const dataOf = ({ data, durableData }: Node) => {
+      if (typeof what === 'string') return what === 'lost' ? durableData : data;
+      return data.subarray(0, durableData.length + what(data.length - durableData.length + 1));
+    };
     const copy = (node: Node): Node => {
-      const entries = new Map(
-        [...(what === 'lost' ? node.durableEntries : node.entries)].map(([name, child]) => [
-          name,
-          copy(child),
-        ]),
-      );
-      const data = Buffer.from(what === 'lost' ? node.durableData : node.data);
+      const entries = new Map([...entriesOf(node)].map(([name, child]) => [name, copy(child)]));
+      const data = Buffer.from(dataOf(node));
       return { kind: node.kind, data, durableData: data, entries, durableEntries: new Map(entries) };
     };
     return new ForgetfulFiles(copy(this.#root));
+  }
+
+  /** What the medium does to a file by itself, durably. */
+  damage(path: string, change: (data: Buffer) => Buffer): void {
+    const node = this.#node(path);
+    node.data = change(Buffer.from(node.data));
+    node.durableData = node.data;
   }
 
   /** Every file with its path, for a test that damages them. */
