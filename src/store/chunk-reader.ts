@@ -8,7 +8,6 @@ import type { PackEntry } from './pack-format.ts';
 import type { PackTable } from './pack-table.ts';
 import { Slab, type SlabPool, slabEntries } from './slab.ts';
 import { maximumChunkSizeBytes } from './store-config.ts';
-import type { Quarantine } from './verify/quarantine.ts';
 
 /** What a codec may add to a content that does not get smaller. Entries that say more are lies, and costly ones. */
 const mostFrameOverhead = 1024;
@@ -33,23 +32,14 @@ export class ChunkReader {
   readonly #packs: PackTable;
   readonly #workers: ChunkWorkers;
   readonly #slabs: SlabPool;
-  readonly #quarantine: Quarantine;
 
   /** `slabs` take what is fetched; their size is what is fetched in one call when frames lie side by side. */
-  constructor(
-    backend: Backend,
-    index: ChunkIndex,
-    packs: PackTable,
-    workers: ChunkWorkers,
-    slabs: SlabPool,
-    quarantine: Quarantine,
-  ) {
+  constructor(backend: Backend, index: ChunkIndex, packs: PackTable, workers: ChunkWorkers, slabs: SlabPool) {
     this.#backend = backend;
     this.#index = index;
     this.#packs = packs;
     this.#workers = workers;
     this.#slabs = slabs;
-    this.#quarantine = quarantine;
   }
 
   /** Bytes of frames that are fetched in one call. */
@@ -57,30 +47,30 @@ export class ChunkReader {
     return this.#slabs.inputBytes;
   }
 
-  /** Undefined when the index knows a good copy; nothing is read. */
-  absence(id: Uint8Array, plainLength: number): ChunkDamage | undefined {
-    if (this.#index.find(id, plainLength) !== undefined) return undefined;
-    const [copy] = this.#index.copies(id);
-    return copy === undefined
-      ? this.#unknown(id)
-      : this.#damage(
-          id,
-          copy,
-          this.#isPresent(copy) ? 'corrupt' : 'missing',
-          'it was found unreadable before',
-        );
+  /** For each chunk undefined when the index knows a good copy; no content is read. */
+  async absences(ids: readonly Uint8Array[], plainLength: number): Promise<(ChunkDamage | undefined)[]> {
+    const all = await this.#index.copies(ids);
+    return ids.map((id, number) => {
+      const copies = all[number] ?? [];
+      if (copies.some((copy) => !copy.bad && copy.plainLength === plainLength)) return undefined;
+      const [copy] = copies;
+      if (copy === undefined) return this.#unknown(id);
+      const kind = this.#isPresent(copy) ? 'corrupt' : 'missing';
+      return this.#damage(id, copy, kind, 'it was found unreadable before');
+    });
   }
 
   async read(id: Uint8Array, plainLength: number, signal?: AbortSignal): Promise<ChunkResult> {
     let damage = this.#unknown(id);
     // Bad copies come last but do come: they may have been repaired, and content is checked anyway.
-    for (const copy of this.#index.copies(id)) {
+    const [copies = []] = await this.#index.copies([id]);
+    for (const copy of copies) {
       const result = await this.readCopy(id, copy, plainLength, signal);
       if (result.data !== undefined) {
-        this.#markGood(copy);
+        if (copy.bad) await this.#recover(copy);
         return result;
       }
-      this.#markBad(copy, result.damage);
+      this.#index.markBad(copy);
       damage = result.damage;
     }
     return { damage };
@@ -93,7 +83,7 @@ export class ChunkReader {
     signal?: AbortSignal,
   ): Promise<ChunkResult[]> {
     const results = new Array<ChunkResult | undefined>(ids.length);
-    const copies = ids.map((id) => this.#index.find(id, plainLength));
+    const copies = await this.#index.find(ids, plainLength);
     for (let from = 0; from < ids.length; ) {
       const run = adjacentRun(copies, from, this.#slabs.inputBytes);
       if (run.length > 1) {
@@ -121,7 +111,7 @@ export class ChunkReader {
     signal?: AbortSignal,
   ): Promise<{ number: number; damage: ChunkDamage }[]> {
     const damaged: { number: number; damage: ChunkDamage }[] = [];
-    const copies = ids.map((id) => this.#index.find(id, plainLength));
+    const copies = await this.#index.find(ids, plainLength);
     for (let from = 0; from < ids.length; ) {
       const run = adjacentRun(copies, from, this.#slabs.inputBytes);
       const count = Math.max(1, run.length);
@@ -170,11 +160,6 @@ export class ChunkReader {
     if (read === undefined || typeof read === 'string' || read.plain === undefined) return undefined;
     const plain = bufferOn(read.plain);
     return run.map((_, number) => plain.subarray(number * plainLength, (number + 1) * plainLength));
-  }
-
-  /** Several chunks as {@link absence} judges them, in order. */
-  async absences(ids: readonly Uint8Array[], plainLength: number): Promise<(ChunkDamage | undefined)[]> {
-    return ids.map((id) => this.absence(id, plainLength));
   }
 
   /**
@@ -305,26 +290,22 @@ export class ChunkReader {
     return this.#workers.run(slab, { kind: 'unpack', count: run.length, plainBytes: plainLength, to });
   }
 
-  #markGood(copy: ChunkCopy): void {
-    this.#index.markGood(copy);
-    this.#quarantine.clear(this.#packs.id(copy.pack), copy.offset);
-  }
-
-  /** What is in a pack that is missing needs no note: its absence shows when the store is opened. */
-  #markBad(copy: ChunkCopy, { kind }: ChunkDamage): void {
-    this.#index.markBad(copy);
-    if (kind === 'corrupt') this.#quarantine.note(this.#packs.id(copy.pack), copy.offset);
-  }
-
   /** What else was in a missing pack is gone too: no writer may take it for stored. */
   #losePack({ pack }: ChunkCopy): void {
-    if (this.#packs.sizeOf(this.#packs.id(pack)) === undefined) return;
-    this.#packs.setMissing(this.#packs.id(pack));
-    this.#index.markPackBad(pack);
+    if (this.#isPresent({ pack })) this.#packs.setLost(this.#packs.id(pack));
   }
 
-  #isPresent(copy: ChunkCopy): boolean {
-    return this.#packs.sizeOf(this.#packs.id(copy.pack)) !== undefined;
+  /** A copy that was bad has just been read: somebody has brought its pack back, or the medium thinks better of it. */
+  async #recover(copy: ChunkCopy): Promise<void> {
+    this.#index.markGood(copy);
+    const packId = this.#packs.id(copy.pack);
+    if (copy.offset + copy.storedLength <= (this.#packs.sizeOf(packId) ?? 0)) return;
+    const pack = await this.#backend.stat(packName(packId));
+    if (pack !== undefined) this.#packs.setPresent(packId, pack.sizeBytes);
+  }
+
+  #isPresent({ pack }: Pick<ChunkCopy, 'pack'>): boolean {
+    return this.#packs.sizeOf(this.#packs.id(pack)) !== undefined;
   }
 
   #unknown(id: Uint8Array): ChunkDamage {

@@ -46,12 +46,9 @@ export class ChunkWriter {
   ): Promise<{ ids: (Buffer | undefined)[]; added: NewBytes }> {
     await this.#workers.run(slab, { kind: 'scan', count, chunkBytes });
     const ids: (Buffer | undefined)[] = [];
-    const numbers: number[] = [];
-    for (let number = 0; number < count; number++) {
-      const id = slab.isZero(number) ? undefined : Buffer.from(slab.id(number));
-      ids.push(id);
-      if (id !== undefined && this.#isNew(id, chunkBytes)) numbers.push(number);
-    }
+    for (let number = 0; number < count; number++)
+      ids.push(slab.isZero(number) ? undefined : Buffer.from(slab.id(number)));
+    const numbers = await this.#claimNew(ids, chunkBytes);
     const added = { newBytes: 0, storedBytes: 0 };
     if (numbers.length === 0) return { ids, added };
     await this.#workers.run(slab, { kind: 'pack', numbers, chunkBytes, level: this.#level });
@@ -69,14 +66,28 @@ export class ChunkWriter {
 
   async writePage(page: Buffer): Promise<{ id: Buffer; added: NewBytes }> {
     const id = chunkIdOf(page, this.#keys);
-    if (!this.#isNew(id, page.length)) return { id, added: { newBytes: 0, storedBytes: 0 } };
+    const isNew = (await this.#claimNew([id], page.length)).length > 0;
+    if (!isNew) return { id, added: { newBytes: 0, storedBytes: 0 } };
     const frame = frameOf(page, id, this.#level, this.#keys);
     await this.#packs.append(id, chunkKinds.map, frame, page.length);
     return { id, added: { newBytes: page.length, storedBytes: frame.bytes.length } };
   }
 
-  /** True for the one who has to append it. */
-  #isNew(id: Buffer, length: number): boolean {
-    return this.#index.findLasting(id, length) === undefined && this.#packs.claim(id);
+  /**
+   * The numbers of those that the caller has to append. They are claimed first and looked up then: of two who meet a
+   * chunk at once one leaves it to the other, who finds it in the store, appends it, or fails the point of both.
+   */
+  async #claimNew(ids: readonly (Buffer | undefined)[], length: number): Promise<number[]> {
+    const numbers: number[] = [];
+    const claimed: Buffer[] = [];
+    for (const [number, id] of ids.entries()) {
+      if (id === undefined || !this.#packs.claim(id)) continue;
+      numbers.push(number);
+      claimed.push(id);
+    }
+    if (numbers.length === 0) return numbers;
+    const found = await this.#index.findLasting(claimed, length);
+    for (const [at, id] of claimed.entries()) if (found[at] !== undefined) this.#packs.release(id);
+    return numbers.filter((_, at) => found[at] === undefined);
   }
 }

@@ -86,6 +86,8 @@ export class CondemnedPacks {
     this.#index.setPackState(this.#packs.number(packId), packStates.gone);
     try {
       await action();
+      this.#packs.forget(packId);
+      this.#index.removePack(this.#packs.number(packId));
     } catch (error) {
       if (sizeBytes !== undefined) this.#packs.setPresent(packId, sizeBytes);
       this.condemn(packId, sentence);

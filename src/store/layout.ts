@@ -3,6 +3,7 @@ export const configName = 'holdfast-store';
 
 export const packPrefix = 'packs/';
 export const indexPrefix = 'index/';
+export const segmentSuffix = '.segment';
 export const pointPrefix = 'points/';
 export const generationPrefix = 'generations/';
 export const quarantinePrefix = 'quarantine/';

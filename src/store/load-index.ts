@@ -6,8 +6,10 @@ import { encodeSegment, type IndexSection, segmentSections } from './index-segme
 import { indexPrefix, packIdOf, packName, packPrefix } from './layout.ts';
 import { mapOrdered } from './map-ordered.ts';
 import { believableListing, fetchObject } from './object-access.ts';
-import { decodeFooter, packFooterBytes, packIdOfTrailer, trailerEntries } from './pack-format.ts';
+import { decodeFooter, packFooterBytes, packIdOfTrailer } from './pack-format.ts';
 import { PackTable } from './pack-table.ts';
+import { PackTrailers } from './pack-trailers.ts';
+import type { Quarantine } from './verify/quarantine.ts';
 
 const trailersInFlight = 8;
 
@@ -17,9 +19,6 @@ const segmentTargetBytes = 16 * 1024 * 1024;
 /** More smaller segments than this are merged when the store is opened. */
 const segmentLimit = 64;
 
-/** Whether the frame at this offset of a pack is known to be unreadable. */
-export type IsBad = (packId: string, offset: number) => boolean;
-
 export interface LoadedIndex {
   index: ChunkIndex;
   packs: PackTable;
@@ -28,16 +27,16 @@ export interface LoadedIndex {
 /**
  * What chunks there are and where: from the index segments, and for packs they do not cover from the packs' own
  * trailers. The packs are the truth, segments only save reading them; so whatever is wrong with segments is mended here.
- * `removed`: packs that a collection has deleted; that they are not there is no damage. `isBad` tells frames that were
+ * `removed`: packs that a collection has deleted; that they are not there is no damage. The quarantine tells frames that were
  * found unreadable before.
  */
 export async function loadIndex(
   backend: Backend,
+  quarantine: Quarantine,
   removed: ReadonlySet<string> = new Set(),
-  isBad: IsBad = () => false,
 ): Promise<LoadedIndex> {
   const packs = new PackTable();
-  const index = new ChunkIndex();
+  const index = new ChunkIndex(packs, new PackTrailers(backend, packs), quarantine);
   for await (const { name, sizeBytes } of believableListing(backend, packPrefix)) {
     const packId = packIdOf(name);
     if (packId !== undefined) packs.setPresent(packId, sizeBytes);
@@ -47,7 +46,7 @@ export async function loadIndex(
   const isGone = (packId: string) => removed.has(packId) && packs.sizeOf(packId) === undefined;
   for await (const section of sectionsOf(backend, segments, isGone)) {
     covered.add(section.packId);
-    addSection(index, packs, section, isBad);
+    addSection(index, section);
   }
   const small = segments.filter(({ sizeBytes }) => sizeBytes < segmentTargetBytes);
   if (small.length > segmentLimit && (await trySaveSections(backend, sectionsOf(backend, small, isGone)))) {
@@ -55,7 +54,7 @@ export async function loadIndex(
     for (const { name } of small) await backend.delete(name);
   }
   const uncovered = [...packs.present.keys()].filter((packId) => !covered.has(packId));
-  await trySaveSections(backend, addUncovered(backend, index, packs, uncovered, isBad));
+  await trySaveSections(backend, addUncovered(backend, index, uncovered));
   return { index, packs };
 }
 
@@ -81,16 +80,15 @@ async function* sectionsOf(
 async function* addUncovered(
   backend: Backend,
   index: ChunkIndex,
-  packs: PackTable,
   uncovered: readonly string[],
-  isBad: IsBad,
 ): AsyncGenerator<IndexSection> {
   async function* ids() {
     yield* uncovered;
   }
-  for await (const section of mapOrdered(ids(), trailersInFlight, (id) => readSection(backend, packs, id))) {
+  const reading = mapOrdered(ids(), trailersInFlight, (id) => readSection(backend, index.packs, id));
+  for await (const section of reading) {
     if (section === undefined) continue;
-    addSection(index, packs, section, isBad);
+    index.addPack(section);
     yield section;
   }
 }
@@ -137,17 +135,10 @@ export async function readSection(
   return { packId, packBytes, trailer };
 }
 
-/** Enters a pack's chunks. Those of a pack that is missing or has been cut short are known, but bad. */
-function addSection(
-  index: ChunkIndex,
-  packs: PackTable,
-  { packId, trailer }: IndexSection,
-  isBad: IsBad,
-): void {
-  const sizeBytes = packs.sizeOf(packId) ?? 0;
-  const number = packs.number(packId);
-  for (const entry of trailerEntries(trailer))
-    index.insert(number, entry, entry.offset + entry.storedLength > sizeBytes || isBad(packId, entry.offset));
+/** Enters what a segment says of a pack. What was in one that is not there any more is known, but bad. */
+function addSection(index: ChunkIndex, section: IndexSection): void {
+  index.addPack(section);
+  if (index.packs.sizeOf(section.packId) === undefined) index.packs.setLost(section.packId);
 }
 
 export async function saveSegment(backend: Backend, sections: Iterable<IndexSection>): Promise<void> {

@@ -212,9 +212,7 @@ async function openLocked(
   const points = await listPointNames(backend);
   const generation = await loadGeneration(backend, documentsWith(keys));
   const quarantine = new Quarantine(backend, (await loadQuarantine(backend)).records);
-  const index = await loadIndex(backend, new Set(generation.record?.removed), (packId, offset) =>
-    quarantine.isBad(packId, offset),
-  );
+  const index = await loadIndex(backend, quarantine, new Set(generation.record?.removed));
   for (const { pack } of [...quarantine.records()])
     if (index.packs.sizeOf(pack) === undefined) quarantine.forget(pack); // it went before its note did
   const state = new StoreState(backend, config, keys, index, generation, quarantine, {
@@ -375,7 +373,7 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
         packs: sink.packs.present.size,
         chunks: index.chunks,
         storedBytes: sink.packs.storedBytes,
-        uniqueBytes: index.uniqueBytes,
+        uniqueBytes: index.plainBytes,
         points: (await listPointNames(backend)).length,
         condemnedPacks: state.condemned.sentences.size,
         condemnedBytes: state.condemned.sizeBytes,

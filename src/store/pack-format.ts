@@ -99,25 +99,38 @@ export function decodeFooter(
   return { offset, length };
 }
 
+/** An entry with its place in the trailer. */
+export interface TrailerEntry extends PackEntry {
+  number: number;
+}
+
 /** The entries of a trailer whose checksum has been checked. An entry of an unknown kind, codec or key is left out. */
-export function* trailerEntries(trailer: Buffer): Generator<PackEntry> {
-  for (let at = 0; at + packEntryBytes <= trailer.length; at += packEntryBytes) {
-    const kind = trailer.readUInt8(at + 32);
-    const codec = trailer.readUInt8(at + 33);
-    if (kind !== chunkKinds.data && kind !== chunkKinds.map) continue;
-    if (!isCodec(codec)) continue;
-    if (trailer.readUInt16LE(at + 34) !== 0) continue;
-    if (trailer.readBigUInt64LE(at + 56) !== (isSealed(codec) ? keyNumber : noKey)) continue;
-    yield {
-      id: trailer.subarray(at, at + 32),
-      kind,
-      codec,
-      crc: trailer.readUInt32LE(at + 36),
-      offset: Number(trailer.readBigUInt64LE(at + 40)),
-      storedLength: trailer.readUInt32LE(at + 48),
-      plainLength: trailer.readUInt32LE(at + 52),
-    };
+export function* trailerEntries(trailer: Buffer): Generator<TrailerEntry> {
+  for (let number = 0; (number + 1) * packEntryBytes <= trailer.length; number++) {
+    const entry = trailerEntry(trailer, number);
+    if (entry !== undefined) yield entry;
   }
+}
+
+/** One entry of a trailer, as {@link trailerEntries} yields it; `id` is a view of the trailer. */
+export function trailerEntry(trailer: Buffer, number: number): TrailerEntry | undefined {
+  const at = number * packEntryBytes;
+  const kind = trailer.readUInt8(at + 32);
+  const codec = trailer.readUInt8(at + 33);
+  if (kind !== chunkKinds.data && kind !== chunkKinds.map) return undefined;
+  if (!isCodec(codec)) return undefined;
+  if (trailer.readUInt16LE(at + 34) !== 0) return undefined;
+  if (trailer.readBigUInt64LE(at + 56) !== (isSealed(codec) ? keyNumber : noKey)) return undefined;
+  return {
+    number,
+    id: trailer.subarray(at, at + 32),
+    kind,
+    codec,
+    crc: trailer.readUInt32LE(at + 36),
+    offset: Number(trailer.readBigUInt64LE(at + 40)),
+    storedLength: trailer.readUInt32LE(at + 48),
+    plainLength: trailer.readUInt32LE(at + 52),
+  };
 }
 
 function isCodec(value: number): value is Codec {

@@ -86,11 +86,16 @@ export class PackWriter {
    * True for the first to ask for this chunk; they must append it, or the point they write must fail. False when it
    * is on its way into a pack of this writer already.
    */
-  claim(id: Buffer): boolean {
-    const key = id.toString('latin1');
+  claim(id: Uint8Array): boolean {
+    const key = keyOf(id);
     if (this.#claimed.has(key)) return false;
     this.#claimed.add(key);
     return true;
+  }
+
+  /** Takes a claim back: the chunk is in the store. */
+  release(id: Uint8Array): void {
+    this.#claimed.delete(keyOf(id));
   }
 
   /** Puts a frame into the open pack; waits while the pack before it is being written. */
@@ -174,11 +179,8 @@ export class PackWriter {
       await backend.put(packName(packId), [buffer.subarray(0, used), trailer, encodeFooter(used, trailer)]);
       packs.setPresent(packId, packBytes);
       condemned.arrived(packId);
-      const number = packs.number(packId);
-      for (const entry of entries) {
-        index.insert(number, entry);
-        this.#claimed.delete(Buffer.from(entry.id).toString('latin1'));
-      }
+      index.addPack({ packId, packBytes, trailer });
+      for (const { id } of entries) this.release(id);
       onPack({ packId, packBytes, trailer });
     } catch (error) {
       this.#failure ??= { error };
@@ -186,4 +188,8 @@ export class PackWriter {
       buffers.giveBack(buffer);
     }
   }
+}
+
+function keyOf(id: Uint8Array): string {
+  return Buffer.from(id.buffer, id.byteOffset, id.length).toString('latin1');
 }

@@ -170,10 +170,10 @@ export class StorePointWriter implements PointWriter {
     for (const { disk } of disks) {
       if (disk.root === undefined) continue;
       this.#use.hold(disk);
-      const rootIsThere = index.find(Buffer.from(disk.root, 'hex')) !== undefined;
+      const [root] = await index.find([Buffer.from(disk.root, 'hex')]);
       const isVouchedFor =
         this.#written.some(({ disk: each }) => each.root === disk.root) || known.isRoot(disk.root);
-      if (rootIsThere && isVouchedFor && !isSuspect) continue;
+      if (root !== undefined && isVouchedFor && !isSuspect) continue;
       const missing = await findMissing(disk, reader, this.#signal);
       if (missing !== undefined) throw damagedDiskError(missing);
     }

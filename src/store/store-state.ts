@@ -85,7 +85,7 @@ export class StoreState {
     this.windows = new SlabPool(this.workers.limit * 2 + 2, windowBytes, storedBytes);
     const fetches = new SlabPool(this.workers.limit * 2 + 2, directRoom(storedBytes), windowBytes);
     this.quarantine = quarantine;
-    this.reader = new ChunkReader(backend, index, packs, this.workers, fetches, quarantine);
+    this.reader = new ChunkReader(backend, index, packs, this.workers, fetches);
     const onPack = (section: IndexSection) => {
       this.#unsaved.push(section);
       quarantine.forget(section.packId); // it may be one that was damaged, and is whole again

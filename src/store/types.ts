@@ -87,10 +87,11 @@ export interface CommitOptions {
 /** What is in the store, in all. */
 export interface StoreStats {
   packs: number;
+  /** Copies of chunks: what is in two packs counts twice. */
   chunks: number;
   /** Bytes of the packs on the medium. */
   storedBytes: number;
-  /** Bytes of the chunks before compression, each counted once. */
+  /** Of these, before compression. */
   uniqueBytes: number;
   points: number;
   /** Of `packs` and `storedBytes`, what a later collection deletes. */

@@ -93,8 +93,8 @@ export async function findMissing(
     signal,
     onDamage: (damage) => missing.push(damage),
   })) {
-    ids.forEach((id, number) => {
-      const damage = chunks.absence(id, disk.chunkSizeBytes);
+    const absences = await chunks.absences(ids, disk.chunkSizeBytes);
+    absences.forEach((damage, number) => {
       const offset = (first + number) * disk.chunkSizeBytes;
       if (damage !== undefined) missing.push({ offset, length: disk.chunkSizeBytes, damage });
     });

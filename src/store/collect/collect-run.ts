@@ -39,13 +39,15 @@ export function beginRun(
     reader: state.reader,
     signal,
     pace: async (bytes) => await options.pace?.(bytes, signal),
-    onMissing: () => void report.missingChunks++,
+    onMissing: (chunks) => {
+      report.missingChunks += chunks;
+    },
   };
   return { state, options, now, generation: state.generations.next, watch, marks, work, report };
 }
 
-export function bytesIn({ marks, state }: CollectRun, packId: string): ReturnType<Marks['bytesIn']> {
-  return marks.bytesIn(state.sink.packs.number(packId));
+export function countsIn({ marks, state }: CollectRun, packId: string): ReturnType<Marks['countsIn']> {
+  return marks.countsIn(state.sink.packs.number(packId));
 }
 
 /**

@@ -1,7 +1,8 @@
 import { HoldfastError, isHoldfastError } from '../../errors/index.ts';
+import { mapOrdered } from '../map-ordered.ts';
 import type { StoreState } from '../store-state.ts';
 import type { CollectOptions, CollectPlan, CollectReport } from '../types.ts';
-import { beginRun, bytesIn, type CollectRun, whenSettled } from './collect-run.ts';
+import { beginRun, type CollectRun, countsIn, whenSettled } from './collect-run.ts';
 import { execute } from './execute.ts';
 import { markDisk } from './mark-disks.ts';
 import { planPack } from './plan.ts';
@@ -12,6 +13,8 @@ const defaultMinimumAgeMs = 24 * 60 * 60 * 1000;
 
 /** Listings at most until one shows nothing new. Whatever is committed later has been held by its writer, and seen. */
 const listingLimit = 10;
+
+const packsInFlight = 8;
 
 /** One collection; only one may run at a time. The store's README says what makes it safe beside everything else. */
 export async function collect(
@@ -90,7 +93,8 @@ async function makePlan(
   };
   const neededByPoints = new Set<string>();
   for (const pack of state.condemned.sentences.keys())
-    if (bytesIn(run, pack).neededBytes > 0) neededByPoints.add(pack);
+    if (countsIn(run, pack).needed > 0) neededByPoints.add(pack);
+  await weigh(run, found.packs);
   return await whenSettled(run, () => {
     const packs = [...found.packs]
       .filter(([pack]) => table.sizeOf(pack) !== undefined)
@@ -100,7 +104,8 @@ async function makePlan(
           {
             pack,
             sizeBytes,
-            ...bytesIn(run, pack),
+            neededBytes: run.marks.neededBytesIn(table.number(pack)),
+            isSpare: countsIn(run, pack).spare > 0,
             neededByPoints: neededByPoints.has(pack),
             unreadable:
               state.quarantine.get(pack)?.salvaged === true ? undefined : table.unreadable.get(pack),
@@ -112,4 +117,16 @@ async function makePlan(
       });
     return { generation, points: found.points, packs };
   });
+}
+
+/** What is needed of each pack, in bytes. What others come to hold after this is added by the average. */
+async function weigh({ state, marks, work }: CollectRun, packs: ReadonlyMap<string, number>): Promise<void> {
+  async function* all() {
+    yield* packs.keys();
+  }
+  const weighing = mapOrdered(all(), packsInFlight, async (pack) => {
+    work.signal?.throwIfAborted();
+    await marks.weigh(state.sink.packs.number(pack));
+  });
+  for await (const _ of weighing);
 }

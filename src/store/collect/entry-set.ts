@@ -1,5 +1,8 @@
 const blockEntries = 65_536;
 
+/** Bits set in each byte. */
+const bitsIn = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
+
 /** A set of entry numbers of the index, one bit each; it grows by 8 KiB where it is touched. */
 export class EntrySet {
   readonly #blocks: (Uint8Array | undefined)[] = [];
@@ -21,5 +24,33 @@ export class EntrySet {
     const before = block[at] ?? 0;
     block[at] = before | (1 << (entry & 7));
     return block[at] !== before;
+  }
+
+  /** True when it was in the set. */
+  delete(entry: number): boolean {
+    if (!this.has(entry)) return false;
+    const block = this.#blocks[Math.floor(entry / blockEntries)];
+    const at = (entry % blockEntries) >> 3;
+    if (block !== undefined) block[at] = (block[at] ?? 0) & ~(1 << (entry & 7));
+    return true;
+  }
+
+  /** How many from `from` to `end` (exclusive) are in the set. */
+  countIn(from: number, end: number): number {
+    let count = 0;
+    for (let entry = from; entry < end; ) {
+      const block = this.#blocks[Math.floor(entry / blockEntries)];
+      const isWholeByte = entry % 8 === 0 && entry + 8 <= end;
+      if (block === undefined) {
+        entry = (Math.floor(entry / blockEntries) + 1) * blockEntries;
+      } else if (isWholeByte) {
+        count += bitsIn[block[(entry % blockEntries) >> 3] ?? 0] ?? 0;
+        entry += 8;
+      } else {
+        if (this.has(entry)) count++;
+        entry++;
+      }
+    }
+    return count;
   }
 }

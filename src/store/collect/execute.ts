@@ -3,7 +3,7 @@ import { isHoldfastError } from '../../errors/index.ts';
 import { packName } from '../layout.ts';
 import { PackWriter, packTargetBytes } from '../pack-writer.ts';
 import type { CollectPlan, PackAction, PackPlan } from '../types.ts';
-import { bytesIn, type CollectRun, whenSettled } from './collect-run.ts';
+import { type CollectRun, countsIn, whenSettled } from './collect-run.ts';
 import { copyNeeded, repackLimitOfOnePack } from './repack.ts';
 import { isReplaced } from './replaced.ts';
 
@@ -27,7 +27,6 @@ export async function execute(run: CollectRun, plan: CollectPlan): Promise<void>
     await forgetRemoved(run, plan);
     await state.generations.restoreReserve(state.settings.reserveBytes);
   } finally {
-    // Last of all: from here on entry numbers mean other chunks, and the marks nothing.
     if (report.removedPacks > 0) for (const _ of state.index.sweep()) await setImmediate();
   }
 }
@@ -90,7 +89,7 @@ async function remove(run: CollectRun, doomed: readonly PackPlan[]): Promise<voi
     if (!(await isReplaced(run, pack))) continue;
     await whenSettled(run, async () => {
       // Held or pardoned since the plan was made: the next collection sees to it.
-      if (!state.condemned.sentences.has(pack) || bytesIn(run, pack).neededBytes > 0) return;
+      if (!state.condemned.sentences.has(pack) || countsIn(run, pack).needed > 0) return;
       state.removals++;
       await state.condemned.delete(pack, () => state.backend.delete(packName(pack)));
       state.quarantine.forget(pack);
@@ -101,8 +100,8 @@ async function remove(run: CollectRun, doomed: readonly PackPlan[]): Promise<voi
 }
 
 function isOfUse(run: CollectRun, pack: string): boolean {
-  const { neededBytes, spareBytes } = bytesIn(run, pack);
-  return neededBytes + spareBytes > 0;
+  const { needed, spare } = countsIn(run, pack);
+  return needed + spare > 0;
 }
 
 /** Copies first, makes them and their index durable, and only then condemns the packs they came from. */

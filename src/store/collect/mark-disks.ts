@@ -18,8 +18,8 @@ export interface MarkWork {
   reader: ChunkReader;
   pace(bytes: number): Promise<void>;
   signal: AbortSignal | undefined;
-  /** Called for every chunk that a map refers to and no pack has: damage, but none that hides what else is needed. */
-  onMissing?: () => void;
+  /** Told of chunks that a map refers to and no pack has: damage, but none that hides what else is needed. */
+  onMissing?: (chunks: number) => void;
 }
 
 /**
@@ -43,23 +43,23 @@ async function markPages(
   work: MarkWork,
 ): Promise<boolean> {
   const { marks, reader, signal } = work;
-  const ids = pages.filter((id) => !marks.isWalked(id));
+  const ids = await marks.unwalked(pages);
   let whole = true;
   for (let from = 0; from < ids.length; from += pagesInBatch) {
     signal?.throwIfAborted();
     const batch = ids.slice(from, from + pagesInBatch);
     await work.pace(batch.length * pageBytes);
     const results = await reader.readMany(batch, pageBytes, signal);
+    await marks.mark(batch);
     for (const [number, id] of batch.entries()) {
       const { data, damage } = results[number] ?? {};
-      marks.mark(id);
       if (data === undefined) {
         if (strict && damage !== undefined) throw damagedDiskError({ offset: 0, length: 1, damage });
         whole = false;
         continue;
       }
       const isWhole = await markUnder(data, level, strict, work);
-      if (isWhole) marks.setWalked(id);
+      if (isWhole) await marks.setWalked(id);
       whole &&= isWhole;
     }
   }
@@ -73,6 +73,7 @@ async function markUnder(page: Buffer, level: number, strict: boolean, work: Mar
     if (id !== undefined) ids.push(id);
   }
   if (level > 1) return await markPages(ids, level - 1, strict, work);
-  for (const id of ids) if (!work.marks.mark(id)) work.onMissing?.();
+  const missing = await work.marks.mark(ids);
+  if (missing > 0) work.onMissing?.(missing);
   return true;
 }

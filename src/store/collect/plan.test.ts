@@ -10,14 +10,14 @@ describe('the plan for one pack', () => {
     sizeBytes: 1080,
     neededBytes: 0,
     neededByPoints: false,
-    spareBytes: 0,
+    isSpare: false,
     isBeingWritten: false,
   };
   const condemned = { generation: 4, at: '2026-11-21T05:00:00Z', olderWriter: false };
   const cases: [PackAction, string, Partial<PackFacts>][] = [
     ['keep', 'it is needed', { neededBytes: 750 }],
     ['repack', '26 % of it is waste', { neededBytes: 740 }],
-    ['repack', '100 % of it is waste', { spareBytes: 1000 }],
+    ['repack', '100 % of it is waste', { isSpare: true }],
     ['condemn', 'nothing needs it', {}],
     ['keep', 'a writer has just written it', { isBeingWritten: true }],
     ['keep', 'what is in it is unknown: torn', { unreadable: 'torn' }],

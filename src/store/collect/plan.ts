@@ -9,8 +9,8 @@ export interface PackFacts {
   neededBytes: number;
   /** Of these, needed by points. */
   neededByPoints: boolean;
-  /** Copies of needed chunks of which another pack has a copy, too. */
-  spareBytes: number;
+  /** Whether it has copies of needed chunks of which another pack has a copy, too. */
+  isSpare: boolean;
   /** Why its contents are not known; such a pack is left alone. */
   unreadable?: string | undefined;
   /** Written while the collection ran, or by a writer that is still open. */
@@ -41,7 +41,7 @@ export function planPack(facts: PackFacts, rules: PlanRules): PackPlan {
 }
 
 function decide(facts: PackFacts, rules: PlanRules): [PackAction, string] {
-  const { condemned, neededBytes, spareBytes } = facts;
+  const { condemned, neededBytes } = facts;
   if (facts.unreadable !== undefined) return ['keep', `what is in it is unknown: ${facts.unreadable}`];
   if (condemned !== undefined) {
     if (facts.neededByPoints) return ['pardon', 'a point needs it again'];
@@ -54,7 +54,7 @@ function decide(facts: PackFacts, rules: PlanRules): [PackAction, string] {
     return ['remove', `nothing has needed it since generation ${condemned.generation}`];
   }
   if (facts.isBeingWritten) return ['keep', 'a writer has just written it'];
-  if (neededBytes === 0 && spareBytes === 0) return ['condemn', 'nothing needs it'];
+  if (neededBytes === 0 && !facts.isSpare) return ['condemn', 'nothing needs it'];
   const waste = wasteOf(facts);
   if (waste > rules.wasteThreshold) return ['repack', `${Math.round(waste * 100)} % of it is waste`];
   return ['keep', 'it is needed'];

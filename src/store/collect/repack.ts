@@ -1,4 +1,3 @@
-import type { ChunkIndex } from '../chunk-index.ts';
 import { packStates } from '../chunk-index.ts';
 import { packName } from '../layout.ts';
 import { fetchObject } from '../object-access.ts';
@@ -7,6 +6,7 @@ import {
   type PackEntry,
   packFooterBytes,
   packIdOfTrailer,
+  type TrailerEntry,
   trailerEntries,
 } from '../pack-format.ts';
 import type { PackWriter } from '../pack-writer.ts';
@@ -47,8 +47,7 @@ export async function copyNeeded(packId: string, parts: RepackParts): Promise<bo
     );
     for (const [number, entry] of batch.entries()) {
       if (checked[number] === undefined) continue;
-      markBad(state.index, state.sink.packs.number(packId), entry);
-      state.quarantine.note(packId, entry.offset);
+      state.index.markBad({ pack: state.sink.packs.number(packId), offset: entry.offset });
       return false;
     }
   }
@@ -60,36 +59,32 @@ export async function copyNeeded(packId: string, parts: RepackParts): Promise<bo
   return true;
 }
 
-function entriesOf(packId: string, pack: Buffer): PackEntry[] | undefined {
+function entriesOf(packId: string, pack: Buffer): TrailerEntry[] | undefined {
   const place = decodeFooter(pack.subarray(-packFooterBytes), pack.length);
   if ('wrong' in place) return undefined;
   const trailer = pack.subarray(place.offset, place.offset + place.length);
   return packIdOfTrailer(trailer) === packId ? [...trailerEntries(trailer)] : undefined;
 }
 
-async function isWanted(entry: PackEntry, packId: string, parts: RepackParts): Promise<boolean> {
+async function isWanted(entry: TrailerEntry, packId: string, parts: RepackParts): Promise<boolean> {
   const { state, marks, going, signal } = parts;
   const { index, sink, reader } = state;
-  const number = index.entryAt(entry.id, sink.packs.number(packId), entry.offset);
-  if (number === undefined) return false;
+  const range = index.rangeOf(sink.packs.number(packId));
+  if (range === undefined) return false;
+  const number = range.first + entry.number;
   if (marks.isNeeded(number)) return true;
   if (!marks.isSpare(number)) return false;
-  for (const copy of index.copies(entry.id)) {
+  const [copies = []] = await index.copies([entry.id]);
+  for (const copy of copies) {
     const isOther = copy.entry !== number && index.packState(copy.pack) === packStates.kept;
     if (!isOther || going.has(sink.packs.id(copy.pack))) continue;
     const { data } = await reader.readCopy(entry.id, copy, entry.plainLength, signal);
     if (data !== undefined) return false;
     index.markBad(copy);
-    state.quarantine.note(sink.packs.id(copy.pack), copy.offset);
   }
   return true;
 }
 
 function frameOf(pack: Buffer, { offset, storedLength }: PackEntry): Buffer {
   return pack.subarray(offset, offset + storedLength);
-}
-
-function markBad(index: ChunkIndex, pack: number, { id, offset }: PackEntry): void {
-  const number = index.entryAt(id, pack, offset);
-  if (number !== undefined) index.markBad(index.copy(number));
 }

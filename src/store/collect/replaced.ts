@@ -2,7 +2,7 @@ import { packStates } from '../chunk-index.ts';
 import { mapOrdered } from '../map-ordered.ts';
 import { type PackEntry, trailerEntries } from '../pack-format.ts';
 import { readContents } from '../verify/pack-contents.ts';
-import { bytesIn, type CollectRun } from './collect-run.ts';
+import { type CollectRun, countsIn } from './collect-run.ts';
 
 const copiesInFlight = 16;
 
@@ -12,7 +12,7 @@ const copiesInFlight = 16;
  */
 export async function isReplaced(run: CollectRun, packId: string): Promise<boolean> {
   const { state } = run;
-  if (bytesIn(run, packId).spareBytes === 0 && !state.index.hasDamage) return true;
+  if (countsIn(run, packId).spare === 0 && !state.index.hasDamage) return true;
   const contents = await readContents(state.backend, packId, state.sink.packs.sizeOf(packId) ?? 0);
   const trailer = contents?.trailer;
   // Of a pack that was given up, a repair has seen to it that all that was in it is in others.
@@ -29,8 +29,8 @@ async function isGarbageOrElsewhere(run: CollectRun, packId: string, entry: Pack
   const { state, marks, work, report } = run;
   const { index, reader, sink } = state;
   const own = sink.packs.number(packId);
-  const copies = index.copies(entry.id);
-  if (!copies.some((copy) => marks.isNeeded(copy.entry))) return true;
+  if (!index.candidates(entry.id).some((candidate) => marks.isNeeded(candidate))) return true;
+  const [copies = []] = await index.copies([entry.id]);
   for (const copy of copies) {
     if (copy.pack === own || copy.bad || index.packState(copy.pack) !== packStates.kept) continue;
     await work.pace(copy.storedLength);

@@ -38,6 +38,12 @@ export class Quarantine {
     return sum;
   }
 
+  /** Whether any frame must not be relied upon. */
+  get hasBadFrames(): boolean {
+    for (const { all, frames } of this.#entries.values()) if (all || frames.size > 0) return true;
+    return false;
+  }
+
   *records(): Generator<QuarantineRecord> {
     for (const [pack, entry] of this.#entries) yield recordOf(pack, entry);
   }

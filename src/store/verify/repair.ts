@@ -1,5 +1,4 @@
 import { isHoldfastError, messageOf } from '../../errors/index.ts';
-import { packStates } from '../chunk-index.ts';
 import { encodeDocument } from '../document.ts';
 import { segmentEnd, segmentSections } from '../index-segment.ts';
 import {
@@ -169,15 +168,16 @@ async function planPacks(state: StoreState, work: CheckWork): Promise<Planned[]>
 /** Packs that are mentioned and not there, while no point lacks anything: it is the mention that is wrong. */
 function planForgetting(state: StoreState): Planned[] {
   const { packs } = state.sink;
-  const isLost = (packId: string) =>
-    packs.sizeOf(packId) === undefined && state.index.packState(packs.number(packId)) !== packStates.gone;
-  const lost = packs.known().filter(isLost);
+  const isLost = (packId: string) => packs.lost.has(packId);
+  const lost = [...packs.lost];
   if (lost.length === 0) return [];
   const reason = `${lost.length} packs are missing that no point needs`;
   const run = async () => {
     if (!(await state.trimIndex(isLost))) return;
-    for (const packId of lost)
-      if (isLost(packId)) state.index.setPackState(packs.number(packId), packStates.gone);
+    for (const packId of lost.filter(isLost)) {
+      state.index.removePack(packs.number(packId));
+      packs.forget(packId);
+    }
     for (const _ of state.index.sweep());
   };
   return [{ action: 'rebuild', target: indexPrefix, reason, run }];

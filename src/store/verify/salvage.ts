@@ -105,9 +105,10 @@ export async function salvagePack(
   let isWhole = isAll;
   try {
     for (const entry of good) {
-      const hasOther = index
-        .copies(entry.id)
-        .some(({ pack, bad }) => pack !== number && !bad && index.packState(pack) === packStates.kept);
+      const [copies = []] = await index.copies([entry.id]);
+      const hasOther = copies.some(
+        ({ pack, bad }) => pack !== number && !bad && index.packState(pack) === packStates.kept,
+      );
       if (hasOther) continue;
       const { offset, storedLength: length, kind, codec, crc, plainLength } = entry;
       const bytes = await fetchObject(backend, packName(packId), { offset, length });
@@ -126,7 +127,6 @@ export async function salvagePack(
     }
     await writer.flush();
     await state.saveIndex();
-    index.markPackBad(number);
     quarantine.settle(packId, { frames: [], all: true, container, salvaged: isWhole });
     await quarantine.saved();
     return copied;

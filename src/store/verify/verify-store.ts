@@ -1,7 +1,5 @@
 import { isHoldfastError } from '../../errors/index.ts';
-import { packStates } from '../chunk-index.ts';
 import { pointName } from '../layout.ts';
-import { trailerEntries } from '../pack-format.ts';
 import { listPointNames, readPoint } from '../point-records.ts';
 import type { StoreState } from '../store-state.ts';
 import type { PointRecord } from '../types.ts';
@@ -94,8 +92,7 @@ export async function verifyPack(
   const check = await checkPack(packId, sizeBytes, work);
   if (packs.sizeOf(packId) === undefined) return undefined; // collected meanwhile
   if (check === undefined) {
-    packs.setMissing(packId);
-    index.markPackBad(packs.number(packId));
+    packs.setLost(packId);
     quarantine.forget(packId);
     return undefined;
   }
@@ -104,25 +101,21 @@ export async function verifyPack(
   const all = check.container !== undefined && quarantine.get(packId)?.all === true;
   if (check.trailer !== undefined && (isUnreadable || index.hasDamage || badOffsets.size > 0)) {
     packs.setPresent(packId, sizeBytes);
-    const number = packs.number(packId);
-    for (const entry of trailerEntries(check.trailer))
-      index.insert(number, entry, all || badOffsets.has(entry.offset));
+    index.addPack({ packId, packBytes: sizeBytes, trailer: check.trailer });
   }
   quarantine.settle(packId, { frames: badOffsets, all, container: check.container });
   return check;
 }
 
 /** Packs that are in the quarantine, and those that are known and not there. */
-export function* knownPackDamage({ quarantine, index, sink }: StoreState): Generator<PackDamage> {
+export function* knownPackDamage({ quarantine, sink }: StoreState): Generator<PackDamage> {
   for (const { pack, frames, all, container } of quarantine.records()) {
     const damaged = all ? 'nothing in it is relied upon' : `${frames.length} of its frames cannot be read`;
     const message =
       container === undefined ? `pack ${pack}: ${damaged}` : `pack ${pack}: ${container}; ${damaged}`;
     yield { pack, kind: 'corrupt', message, ...(all ? {} : { frames: frames.length }) };
   }
-  for (const pack of sink.packs.known())
-    if (sink.packs.sizeOf(pack) === undefined && index.packState(sink.packs.number(pack)) !== packStates.gone)
-      yield { pack, kind: 'missing', message: `pack ${pack} is missing` };
+  for (const pack of sink.packs.lost) yield { pack, kind: 'missing', message: `pack ${pack} is missing` };
 }
 
 interface Located {
