@@ -4,7 +4,7 @@ import type { Host, MachineDefinition, RestoredMachine } from '../machines/index
 import type { JobStatus } from '../protection/index.ts';
 import { type JobContext, ServiceStopping } from './job-context.ts';
 import type { Placing, PlacingNotes } from './placing.ts';
-import type { RestoreOptions, RestorePlan, Tier } from './restore-plan.ts';
+import type { RestoreOptions, RestorePlan, StoreChoice, Tier } from './restore-plan.ts';
 import type { StoredPoint } from './stored-point.ts';
 import type { Workshop } from './workshop.ts';
 
@@ -18,6 +18,9 @@ export interface RestorePayload extends PlacingNotes {
   point: StoredPoint;
   tier: Tier;
   vaultAsFallback: boolean;
+  /** Which store a restore from the vault reads; and whether the replica may stand in for it. */
+  store: StoreChoice;
+  replicaAsFallback: boolean;
   /** Identity of the new VM, chosen before it exists, so that it can be looked for after a crash. */
   machineUuid: string;
   /** From here on the VM may exist, and its disks are no longer ours to remove. */

@@ -6,6 +6,9 @@ import type { StoredPoint } from './stored-point.ts';
 
 export type Tier = 'snapshot' | 'vault';
 
+/** Which of a vault's stores a restore from the vault reads. */
+export type StoreChoice = 'primary' | 'replica';
+
 /** What a caller asks for; see the API's restore request. */
 export interface RestoreOptions {
   kind: 'disks' | 'machine';
@@ -15,6 +18,8 @@ export interface RestoreOptions {
   /** Targets; all when undefined. */
   disks?: readonly string[];
   tier?: Tier;
+  /** Left out: the vault's own store, and the replica where that fails. Named, there is no other. */
+  from?: StoreChoice;
   machineName?: string;
   connectNetwork?: boolean;
   start?: boolean;

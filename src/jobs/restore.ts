@@ -1,11 +1,21 @@
 import { stat } from 'node:fs/promises';
-import { findHost, getDefinition, getItem, getVault, type ItemRow, type PointRow } from '../catalog/index.ts';
+import {
+  findHost,
+  findReplica,
+  getDefinition,
+  getItem,
+  getVault,
+  type ItemRow,
+  type PointRow,
+} from '../catalog/index.ts';
 import { HoldfastError, isHoldfastError, messageOf } from '../errors/index.ts';
 import { createDiskTarget, type Host, type MachineDefinition } from '../machines/index.ts';
+import type { Store } from '../store/index.ts';
 import { copyFromSnapshot, copyFromVault } from './disk-copy.ts';
 import type { Operation } from './engine.ts';
 import { type JobContext, ServiceStopping } from './job-context.ts';
 import { makeDirectoryFor, Placing } from './placing.ts';
+import { noReplica } from './replicate.ts';
 import {
   createMachine,
   flattenDisks,
@@ -20,6 +30,7 @@ import {
   type RestoreOptions,
   type RestorePlan,
   refuseExistingFiles,
+  type StoreChoice,
   type Tier,
 } from './restore-plan.ts';
 import type { StoredPoint } from './stored-point.ts';
@@ -27,6 +38,7 @@ import type { Workshop } from './workshop.ts';
 import { writeWhole } from './write-whole.ts';
 
 export const transferFromVault = 'Transfer data from vault';
+export const transferFromReplica = 'Transfer data from replica';
 export const copyFromSnapshotTask = 'Copy data from snapshot';
 export const attachSnapshot = 'Attach snapshot';
 
@@ -41,7 +53,7 @@ export async function startRestore(
   options: RestoreOptions,
 ): Promise<string> {
   const stored = JSON.parse(point.frozen_json) as StoredPoint;
-  const tier = await chooseTier(workshop, item, point, stored.machineUuid, options.tier);
+  const { tier, store } = await chooseSource(workshop, item, point, stored.machineUuid, options);
   const plan = planRestore(options, tier, stored);
   if (options.kind === 'machine') await checkMachineName(workshop, item, options.machineName);
   const definition = await definitionOf(workshop, point.point_id);
@@ -57,23 +69,59 @@ export async function startRestore(
       point: stored,
       tier,
       // The other tier may stand in only where the caller left the choice to us.
-      vaultAsFallback: options.tier === undefined && tier === 'snapshot' && point.in_vault === 1,
+      vaultAsFallback: options.tier === undefined && tier === 'snapshot' && isStored(point),
+      store,
+      replicaAsFallback: options.from === undefined && store === 'primary' && point.in_replica === 1,
       placed: [],
       machineUuid: crypto.randomUUID(),
     },
     taskIds: [
-      dataTask(options, tier),
+      dataTask(options, tier, store),
       ...(options.kind === 'machine' ? [createMachine] : []),
       ...(isInstant(options, tier) && options.start === true ? [flattenDisks] : []),
     ],
   });
 }
 
-const dataTask = (options: RestoreOptions, tier: Tier) =>
-  tier === 'vault' ? transferFromVault : isInstant(options, tier) ? attachSnapshot : copyFromSnapshotTask;
+const storeTasks: Record<StoreChoice, string> = {
+  primary: transferFromVault,
+  replica: transferFromReplica,
+};
+
+const isStored = (point: PointRow) => point.in_vault === 1 || point.in_replica === 1;
+
+const dataTask = (options: RestoreOptions, tier: Tier, store: StoreChoice) =>
+  tier === 'vault' ? storeTasks[store] : isInstant(options, tier) ? attachSnapshot : copyFromSnapshotTask;
 
 async function definitionOf(workshop: Workshop, pointId: string): Promise<MachineDefinition> {
   return JSON.parse(await getDefinition(workshop.db, pointId)) as MachineDefinition;
+}
+
+/** The tier to restore from, and which store that is read from if it is the vault. */
+async function chooseSource(
+  workshop: Workshop,
+  item: ItemRow,
+  point: PointRow,
+  machineUuid: string,
+  { tier, from }: RestoreOptions,
+): Promise<{ tier: Tier; store: StoreChoice }> {
+  if (from !== undefined && tier === 'snapshot')
+    throw new HoldfastError('InvalidInput', 'A snapshot is restored from the host, not from a store.', {
+      action: 'Leave out either --tier or --from.',
+    });
+  if (from === undefined) {
+    const store = point.in_vault !== 1 && point.in_replica === 1 ? 'replica' : 'primary';
+    return { tier: await chooseTier(workshop, item, point, machineUuid, tier), store };
+  }
+  const isThere = from === 'replica' ? point.in_replica === 1 : point.in_vault === 1;
+  if (isThere) return { tier: 'vault', store: from };
+  throw new HoldfastError(
+    'RecoveryPointNotInStore',
+    from === 'replica'
+      ? `Recovery point ${point.point_id} is not in a replica of the vault.`
+      : `Recovery point ${point.point_id} is not in the vault's own store.`,
+    { target: point.point_id, action: 'Leave out --from: the point is restored from where it is.' },
+  );
 }
 
 /** The tier to restore from. Left to us, it is the snapshot while it can be reached, and the vault otherwise. */
@@ -84,7 +132,7 @@ async function chooseTier(
   machineUuid: string,
   asked: Tier | undefined,
 ): Promise<Tier> {
-  const inVault = point.in_vault === 1;
+  const inVault = isStored(point);
   if (asked === 'vault' && inVault) return 'vault';
   if (asked === 'vault') {
     throw new HoldfastError(
@@ -237,13 +285,13 @@ async function bringDisks(
   placing: Placing,
   item: ItemRow,
 ): Promise<RestorePlan> {
-  const { options, point, tier, vaultAsFallback } = context.payload;
+  const { options, point, tier, store, vaultAsFallback } = context.payload;
   const plan = planRestore(options, tier, point);
   if (tier === 'vault') {
-    await bringFromVault(workshop, context, placing, item, plan);
+    await bringFromStores(workshop, context, placing, item, plan);
     return plan;
   }
-  const task = dataTask(options, tier);
+  const task = dataTask(options, tier, store);
   try {
     await bringFromSnapshot(workshop, context, placing, item, plan);
     return plan;
@@ -253,10 +301,39 @@ async function bringDisks(
     workshop.log.warn({ jobId: context.jobId, err: error }, 'restoring from the vault: the snapshot failed');
     await placing.removeAll();
     await context.savePayload({ tier: 'vault', placed: [] });
-    await context.replaceTask(task, transferFromVault, `The snapshot could not be used: ${messageOf(error)}`);
+    const reason = `The snapshot could not be used: ${messageOf(error)}`;
+    await context.replaceTask(task, storeTasks[store], reason);
     const fromVault = planRestore(options, 'vault', point);
-    await bringFromVault(workshop, context, placing, item, fromVault);
+    await bringFromStores(workshop, context, placing, item, fromVault);
     return fromVault;
+  }
+}
+
+/** From the store that was chosen; from the replica if the vault's own fails and the choice was ours. */
+async function bringFromStores(
+  workshop: Workshop,
+  context: JobContext<RestorePayload>,
+  placing: Placing,
+  item: ItemRow,
+  plan: RestorePlan,
+): Promise<void> {
+  const { store, replicaAsFallback } = context.payload;
+  const bring = (from: StoreChoice, reason?: string) =>
+    bringFromStore(workshop, context, placing, item, plan, { from, reason });
+  try {
+    await bring(store);
+  } catch (error) {
+    const isStoreAtFault = isHoldfastError(error) && !targetErrors.has(error.code);
+    if (!replicaAsFallback || context.signal.aborted || !isStoreAtFault) throw error;
+    workshop.log.warn(
+      { jobId: context.jobId, err: error },
+      "restoring from the replica: the vault's own store failed",
+    );
+    await placing.removeAll();
+    await context.savePayload({ store: 'replica', placed: [] });
+    const reason = `The vault's own store could not be used: ${messageOf(error)}`;
+    await context.replaceTask(transferFromVault, transferFromReplica, reason);
+    await bring('replica', reason);
   }
 }
 
@@ -279,7 +356,7 @@ async function bringFromSnapshot(
   const host = await workshop.estate.host(item.host_name);
   // The VM that was frozen: the item may have been bound to another since.
   const { machineUuid } = point;
-  await context.runTask(dataTask(options, 'snapshot'), async (task) => {
+  await context.runTask(dataTask(options, 'snapshot', 'primary'), async (task) => {
     if (isInstant(options, 'snapshot')) {
       for (const { target, path } of plan.disks) {
         const request = { machineUuid, pointId: point.pointId, target, path: placing.partialPath(path) };
@@ -300,17 +377,20 @@ async function bringFromSnapshot(
   });
 }
 
-async function bringFromVault(
+async function bringFromStore(
   workshop: Workshop,
   context: JobContext<RestorePayload>,
   placing: Placing,
   item: ItemRow,
   plan: RestorePlan,
+  { from, reason }: { from: StoreChoice; reason: string | undefined },
 ): Promise<void> {
   const { point } = context.payload;
-  await context.runTask(transferFromVault, async (task) => {
+  await context.runTask(storeTasks[from], async (task) => {
+    if (reason !== undefined) await task.say(reason);
     using _place = await workshop.restores.enter(context.signal);
-    const store = await workshop.estate.store(await getVault(workshop.db, item.vault_id));
+    const store = await openFrom(workshop, item.vault_id, from);
+    await context.setProperties({ 'Restored from': from === 'replica' ? 'replica' : 'vault' });
     await copyFromVault({
       ...copyRequest(workshop, context, placing, plan, undefined),
       task,
@@ -320,6 +400,14 @@ async function bringFromVault(
     });
     for (const { path } of plan.disks) await placing.publish(path);
   });
+}
+
+async function openFrom(workshop: Workshop, vaultId: string, from: StoreChoice): Promise<Store> {
+  const vault = await getVault(workshop.db, vaultId);
+  if (from === 'primary') return workshop.estate.store(vault);
+  const replica = await findReplica(workshop.db, vaultId);
+  if (replica === undefined) throw noReplica(vault);
+  return workshop.estate.replica(replica);
 }
 
 const copyRequest = (
