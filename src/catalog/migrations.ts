@@ -46,6 +46,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn('attempted_at', 'text')
         .addColumn('completed_at', 'text')
         .addColumn('failures', 'integer', (c) => c.notNull())
+        .addColumn('collected_at', 'text')
         .addColumn('last_error_json', 'text')
         .execute();
       await db.schema

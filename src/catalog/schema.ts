@@ -55,6 +55,8 @@ export interface ReplicaRow {
   completed_at: string | null;
   /** Replications since then. */
   failures: number;
+  /** When the space of removed points was last given back. */
+  collected_at: string | null;
   last_error_json: string | null;
 }
 

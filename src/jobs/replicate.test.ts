@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   findJob,
@@ -13,7 +14,7 @@ import { HoldfastError } from '../errors/index.ts';
 import { openStore, type Store } from '../store/index.ts';
 import { startBackup } from './backup.ts';
 import { replicaLag } from './replica-state.ts';
-import { copyToReplica, removeFromReplica, startReplication } from './replicate.ts';
+import { collectReplica, copyToReplica, removeFromReplica, startReplication } from './replicate.ts';
 import { isDue, startDueReplications } from './replicate-due.ts';
 import { createSmallEstate, type SmallEstate } from './testing/small-estate.ts';
 
@@ -267,6 +268,25 @@ describe('retention', () => {
     await sync();
     expect(await idsInReplica()).toEqual([second]);
     expect((await pointsOf()).map((row) => row.point_id)).toEqual([second]);
+  });
+
+  it('gives the space back, a day after it was given up', async () => {
+    await estate.addReplica({ mode: 'keep', count: 1 });
+    for (let number = 0; number < 4; number++) {
+      estate.host.write(estate.vmUuid, 'vda', 0, randomBytes(500_000));
+      await backUp();
+    }
+    const storedBytes = async () => (await (await replica()).stats()).storedBytes;
+    const before = await storedBytes();
+    expect((await sync()).tasks[collectReplica]).toMatchObject({ status: 'Skipped' });
+    for (let day = 0; day < 3; day++) {
+      estate.now = estate.now.add({ hours: 25 });
+      expect((await sync()).tasks[collectReplica]).toMatchObject({ status: 'Completed' });
+    }
+    expect(await storedBytes()).toBeLessThan(before / 3);
+    const store = await replica();
+    const [pointId] = await idsInReplica();
+    expect(await diskOf(store, pointId ?? '', 'vda')).toEqual(estate.host.contentOf(estate.vmUuid, 'vda'));
   });
 
   it('never touches a point that is no copy of the vault', async () => {

@@ -15,6 +15,9 @@ import type { Workshop } from './workshop.ts';
 
 export const copyToReplica = 'Copy recovery points to replica';
 export const removeFromReplica = 'Remove expired recovery points from replica';
+export const collectReplica = 'Give back space in replica';
+
+const allTasks = [copyToReplica, removeFromReplica, collectReplica];
 
 export interface ReplicatePayload {
   vaultId: string;
@@ -47,7 +50,7 @@ export async function startReplication(
     entityName: vault.name,
     userTriggered,
     payload: { vaultId: vault.vault_id, force },
-    taskIds: [copyToReplica, removeFromReplica],
+    taskIds: allTasks,
   });
 }
 
@@ -77,7 +80,7 @@ async function replicate(workshop: Workshop, context: JobContext<ReplicatePayloa
   const vault = await getVault(workshop.db, vaultId);
   using phase = workshop.phases.tryEnter('replication', vaultId);
   if (phase === undefined) {
-    for (const task of [copyToReplica, removeFromReplica])
+    for (const task of allTasks)
       await context.skipTask(task, 'another replication of this vault is under way');
     return 'Completed';
   }
@@ -113,8 +116,14 @@ async function bringUpToDate(
 ): Promise<HoldfastError | undefined> {
   await context.setProperties({ 'Replica store': replica.store_path });
   const replication = new Replication(workshop, replica, context.signal);
-  const remove = () =>
-    context.runTask(removeFromReplica, (task) => replication.removeExpired(task, context.payload.force));
+  const { force } = context.payload;
+  const remove = () => context.runTask(removeFromReplica, (task) => replication.removeExpired(task, force));
+  const collect = async () => {
+    if (await replication.isCollectionDue())
+      return context.runTask(collectReplica, (task) => replication.collect(task, force));
+    await context.skipTask(collectReplica, 'once a day is enough');
+    return undefined;
+  };
   try {
     await context.runTask(copyToReplica, async (task) => {
       using _place = await workshop.replications.enter(context.signal);
@@ -123,7 +132,10 @@ async function bringUpToDate(
     });
   } catch (error) {
     // What has expired may be what fills the place up.
-    if (isHoldfastError(error, 'StoreFull') && !context.signal.aborted) await remove();
+    if (isHoldfastError(error, 'StoreFull') && !context.signal.aborted) {
+      await remove();
+      await collect();
+    }
     throw error;
   }
   const { copied, failed } = replication;
@@ -135,8 +147,9 @@ async function bringUpToDate(
   });
   const removal = await remove();
   await context.setProperties({ 'Recovery points removed': String(removal.removed) });
+  const collection = await collect();
   const [first] = failed;
-  if (first === undefined) return removal.refusal;
+  if (first === undefined) return removal.refusal ?? collection;
   if (failed.length === 1) return first.error;
   return new HoldfastError(
     first.error.code,

@@ -1,8 +1,10 @@
 import {
   deleteGonePoints,
+  listPlaces,
   noteInReplica,
   type ReplicaRow,
   updatePoint,
+  updateReplica,
   type VaultRow,
 } from '../catalog/index.ts';
 import { HoldfastError, isHoldfastError, messageOf } from '../errors/index.ts';
@@ -16,6 +18,9 @@ import type { Workshop } from './workshop.ts';
 
 /** A replication that goes on finding new points ends after so many looks; the next one goes on. */
 const mostRounds = 100;
+
+/** What one collection condemns, a later one removes. */
+const collectEveryHours = 24;
 
 /** What the two stores have, as of the last look; of the replica also what has been copied since. */
 interface Seen {
@@ -33,6 +38,8 @@ export class Replication {
   readonly #replica: ReplicaRow;
   readonly #signal: AbortSignal;
   #stores: { source: Store; target: Store } | undefined;
+  /** Points that the replica should have had, by the catalog, and had not. */
+  #lost = 0;
   #seen: Seen = { source: [], damaged: 0, target: [] };
 
   constructor(workshop: Workshop, replica: ReplicaRow, signal: AbortSignal) {
@@ -131,6 +138,41 @@ export class Replication {
     return { removed: remove.length, refusal: undefined };
   }
 
+  async isCollectionDue(): Promise<boolean> {
+    const now = this.#workshop.clock.now();
+    const { collected_at: collected } = this.#replica;
+    // A new replica has a day before anything can have expired; a moment in the future is that of a clock gone wrong.
+    if (collected === null || Temporal.Instant.compare(collected, now) > 0) {
+      await this.#noteCollected();
+      return false;
+    }
+    return (
+      Temporal.Instant.compare(now, Temporal.Instant.from(collected).add({ hours: collectEveryHours })) >= 0
+    );
+  }
+
+  /** Gives back what no point of the replica needs. A refusal, or damage that is in the way, is returned. */
+  async collect(task: RunningTask, force: boolean): Promise<HoldfastError | undefined> {
+    const { target } = this.#opened;
+    try {
+      // The store asks for a second witness when most points are gone: the catalog missed none in the listing.
+      const report = await target.collect({ force: force || this.#lost === 0, signal: this.#signal });
+      await this.#noteCollected();
+      await task.say(`${report.removedBytes} bytes given back, ${report.condemnedBytes} to come later`);
+      return undefined;
+    } catch (error) {
+      if (!isHoldfastError(error, 'CollectionRefused', 'StoreDamaged', 'StoreVersionNotSupported'))
+        throw error;
+      await task.say(`no space was given back: ${error.message}`);
+      return error;
+    }
+  }
+
+  async #noteCollected(): Promise<void> {
+    const now = this.#workshop.clock.now().toString({ fractionalSecondDigits: 3 });
+    await updateReplica(this.#workshop.db, this.#replica.vault_id, { collected_at: now });
+  }
+
   get #opened(): { source: Store; target: Store } {
     if (this.#stores === undefined) throw new Error('the stores have not been opened');
     return this.#stores;
@@ -143,6 +185,8 @@ export class Replication {
     const here = await source.listPoints();
     this.#seen = { source: here.points, damaged: here.damaged.length, target: there.points };
     const ids = new Set(there.points.map(({ pointId }) => pointId));
+    const places = await listPlaces(this.#workshop.db, this.#replica.vault_id);
+    this.#lost += places.filter((place) => place.in_replica === 1 && !ids.has(place.point_id)).length;
     await noteInReplica(this.#workshop.db, this.#replica.vault_id, ids);
   }
 

@@ -94,6 +94,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
         attempted_at: null,
         completed_at: null,
         failures: 0,
+        collected_at: null,
         last_error_json: null,
       });
     },
