@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
+import { sparseBench } from './sparse.ts';
 import { storeBench } from './store.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -19,7 +20,7 @@ interface Bench {
   run(args: readonly string[]): Promise<BenchReport>;
 }
 
-const benches: Record<string, Bench> = { store: storeBench };
+const benches: Record<string, Bench> = { store: storeBench, sparse: sparseBench };
 
 function machine() {
   const os = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
