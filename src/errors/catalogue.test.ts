@@ -2,11 +2,12 @@ import { expect, it } from 'vitest';
 import { errorCatalogue } from './catalogue.ts';
 import { clientCodes } from './client-codes.ts';
 import { machineCodes } from './machine-codes.ts';
+import { protectionCodes } from './protection-codes.ts';
 import { serviceCodes } from './service-codes.ts';
 import { storeCodes } from './store-codes.ts';
 
 it('has each code once: of two entries the later would silently win', () => {
-  const codes = [storeCodes, machineCodes, serviceCodes, clientCodes].flatMap(Object.keys);
+  const codes = [storeCodes, machineCodes, protectionCodes, serviceCodes, clientCodes].flatMap(Object.keys);
   expect(codes.filter((code, i) => codes.indexOf(code) !== i)).toEqual([]);
   expect(codes).toHaveLength(Object.keys(errorCatalogue).length);
 });

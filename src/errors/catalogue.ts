@@ -1,5 +1,6 @@
 import { clientCodes } from './client-codes.ts';
 import { machineCodes } from './machine-codes.ts';
+import { protectionCodes } from './protection-codes.ts';
 import { serviceCodes } from './service-codes.ts';
 import { storeCodes } from './store-codes.ts';
 
@@ -17,6 +18,7 @@ export interface CatalogueEntry {
 export const errorCatalogue = {
   ...storeCodes,
   ...machineCodes,
+  ...protectionCodes,
   ...serviceCodes,
   ...clientCodes,
 } as const satisfies Record<string, CatalogueEntry>;

@@ -296,7 +296,9 @@ describe('retention', () => {
       await backUp({});
     }
     const points = await pointsOf();
-    expect(points.filter((point) => point.in_vault === 1)).toHaveLength(defaultPolicy.retention.dailyDays);
+    expect(points.filter((point) => point.in_vault === 1)).toHaveLength(
+      defaultPolicy.retention.daily?.count ?? 0,
+    );
     expect(points.filter((point) => point.in_snapshot === 1)).toHaveLength(2);
     const { points: records } = await (await estate.store()).listPoints();
     expect(records.map((record) => record.pointId)).toEqual(

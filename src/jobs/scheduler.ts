@@ -46,10 +46,10 @@ async function startIfDue(workshop: Workshop, item: ItemRow): Promise<string | u
     await updateItem(workshop.db, item.item_id, handledUntil(now));
     return undefined;
   }
-  const due = dueRun(policy.schedule, handled, now);
+  const due = dueRun(policy, handled, now);
   if (due === undefined) return undefined;
   return startBackup(workshop, item, {
-    alongside: (tx) => updateItem(tx, item.item_id, handledUntil(due)),
+    alongside: (tx) => updateItem(tx, item.item_id, handledUntil(due.at)),
   });
 }
 

@@ -19,6 +19,15 @@ export function resourceGroupNameProblem(name: string): string | undefined {
   return `'${name}' is no resource group name: it takes 1 to 90 ASCII letters, digits and -_.(), and no period at the end.`;
 }
 
+/** Azure's rule for policy names: 3 to 150 characters, a letter first, then letters, digits, `-`, `_` and `!`. */
+const policyName = /^[A-Za-z][A-Za-z0-9_!-]{2,149}$/;
+
+/** A rule that a name breaks, as a sentence; undefined when it breaks none. */
+export function policyNameProblem(name: string): string | undefined {
+  if (policyName.test(name)) return undefined;
+  return `'${name}' is no policy name: it takes 3 to 150 ASCII letters, digits, '-', '_' and '!', the first a letter.`;
+}
+
 const hostName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /** A rule that a name breaks, as a sentence; undefined when it breaks none. */

@@ -1,6 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { expiryOf } from './expiry.ts';
 import { defaultPolicy } from './policy.ts';
-import { decideRetention, expiryOf, expiryOfSnapshotOnly, type RetainedPoint } from './retention.ts';
+import { decideRetention, type RetainedPoint } from './retention.ts';
+import { anyMoment, anyPolicy } from './testing/arbitraries.ts';
 
 const at = (text: string) => Temporal.Instant.from(text);
 
@@ -61,27 +64,107 @@ describe('retention', () => {
     expect(dropped(points, '2026-01-31T20:00:00Z')).toEqual(['only/snapshot', 'vaulted/snapshot']);
   });
 
-  it('gives a point without a transfer the instant restore period, unless its caller chose a date', () => {
-    const taken = at('2026-01-01T00:00:00Z');
-    const until = at('2026-06-01T00:00:00Z');
-    const end = at('2026-01-03T00:00:00Z');
-    expect(expiryOfSnapshotOnly(defaultPolicy, taken, undefined)).toEqual(end);
-    expect(expiryOfSnapshotOnly(defaultPolicy, taken, {})).toEqual(end);
-    expect(expiryOfSnapshotOnly(defaultPolicy, taken, { until })).toEqual(until);
-  });
-
-  it('gives an on-demand point the date its caller chose, and no rule', () => {
-    const until = at('2026-06-01T00:00:00Z');
-    expect(expiryOf(defaultPolicy, at('2026-01-01T00:00:00Z'), { until })).toEqual({
-      expiresAt: until,
-      ruleName: undefined,
-    });
-  });
-
   it('keeps ten snapshots at most of those that the vault has too, the newest', () => {
     const points = Array.from({ length: 14 }, (_, n) =>
       point(`p${n}`, `2026-01-01T${String(n).padStart(2, '0')}:00:00Z`, { snapshot: true, vault: n !== 1 }),
     );
     expect(dropped(points, '2026-01-01T15:00:00Z')).toEqual(['p0/snapshot', 'p2/snapshot', 'p3/snapshot']);
   });
+});
+
+describe('the last point', () => {
+  const old = point('old', '2025-01-01T20:00:00Z', { vault: true });
+  const newer = point('newer', '2025-01-02T20:00:00Z', { vault: true });
+  const newest = point('newest', '2025-01-03T20:00:00Z', { vault: true });
+
+  it('is the newest that can be restored: damage costs no older one its place', () => {
+    expect(dropped([old, newer, { ...newest, damaged: true }], '2026-01-01T00:00:00Z')).toEqual([
+      'old/vault',
+      'newest/vault',
+    ]);
+  });
+
+  it('stays in the vault beside a newer one that is a snapshot only', () => {
+    const snapshot = point('snapshot', '2025-01-04T20:00:00Z', { snapshot: true });
+    expect(dropped([old, newer, snapshot], '2026-01-01T00:00:00Z')).toEqual(['old/vault']);
+  });
+});
+
+describe('points that an edit of their policy makes expire', () => {
+  const now = at('2026-02-01T00:00:00Z');
+  const lost: RetainedPoint = {
+    ...point('lost', '2026-01-01T20:00:00Z', { vault: true }),
+    expiresAt: at('2026-01-08T20:00:00Z'),
+    promisedUntil: at('2026-03-01T20:00:00Z'),
+  };
+  const newest = point('newest', '2026-01-31T20:00:00Z', { vault: true });
+  const fate = (changes: Partial<RetainedPoint>, when = now, softDeleteDays = 14) =>
+    decideRetention([{ ...lost, ...changes }, newest], defaultPolicy, when, { softDeleteDays })[0];
+
+  it('are soft-deleted first, for the days that are set then', () => {
+    expect(fate({})).toMatchObject({ keep: true, softDeleteUntil: at('2026-02-15T00:00:00Z') });
+    expect(fate({}, now, 180)).toMatchObject({ keep: true, softDeleteUntil: at('2026-07-31T00:00:00Z') });
+  });
+
+  it('are removed at the end of that, not before', () => {
+    const softDeletedUntil = at('2026-02-15T00:00:00Z');
+    expect(fate({ softDeletedUntil }, at('2026-02-14T23:59:59Z'))).toMatchObject({ keep: true });
+    expect(fate({ softDeletedUntil }, softDeletedUntil)).toMatchObject({ keep: false });
+  });
+
+  it('come back when the retention is raised again', () => {
+    const raised = { softDeletedUntil: at('2026-02-15T00:00:00Z'), expiresAt: at('2026-03-01T20:00:00Z') };
+    expect(fate(raised)).toMatchObject({ keep: true, undelete: true });
+  });
+
+  it('are removed at once where soft delete is disabled, or where their time would be over anyway', () => {
+    expect(fate({}, now, 0)).toMatchObject({ keep: false });
+    expect(fate({}, at('2026-03-01T20:00:00Z'))).toMatchObject({ keep: false });
+  });
+});
+
+it('over any policy and history: nothing goes before its time, the last never, and all has a reason', () => {
+  const tiers = fc.constantFrom({ vault: true }, { snapshot: true }, { snapshot: true, vault: true });
+  const days = fc.array(fc.record({ gap: fc.integer({ min: 0, max: 40 }), tiers, damaged: fc.boolean() }), {
+    minLength: 1,
+    maxLength: 25,
+  });
+  fc.assert(
+    fc.property(anyPolicy(), anyMoment, days, fc.nat(20_000), (policy, start, history, later) => {
+      let moment = start;
+      const points = history.map((step, i): RetainedPoint => {
+        moment = moment.add({ hours: step.gap * 6 + 1 });
+        const { expiresAt } = expiryOf(policy, moment, undefined);
+        const { snapshot = false, vault = false } = step.tiers as { snapshot?: boolean; vault?: boolean };
+        return {
+          pointId: `p${i}`,
+          takenAt: moment,
+          inSnapshot: snapshot,
+          inVault: vault,
+          expiresAt,
+          damaged: step.damaged,
+        };
+      });
+      const now = moment.add({ hours: later });
+      const decisions = decideRetention(points, policy, now);
+      const left = (found: RetainedPoint) =>
+        decisions.some((decision) => decision.pointId === found.pointId && decision.keep);
+      for (const each of points) {
+        const own = decisions.filter((decision) => decision.pointId === each.pointId);
+        expect(own).toHaveLength(Number(each.inSnapshot) + Number(each.inVault));
+        for (const { reason } of own) expect(reason).not.toBe('');
+        if (Temporal.Instant.compare(now, each.expiresAt) < 0) expect(left(each)).toBe(true);
+        // What exists in the vault leaves it only when the point goes altogether.
+        if (each.inVault && left(each) && !each.inSnapshot)
+          expect(own.every((decision) => decision.keep)).toBe(true);
+      }
+      const good = points.filter((each) => !each.damaged);
+      if (good.length > 0) expect(left(good.at(-1) as RetainedPoint)).toBe(true);
+      const goodInVault = good.filter((each) => each.inVault).at(-1);
+      if (goodInVault !== undefined)
+        expect(decisions.find((d) => d.pointId === goodInVault.pointId && d.tier === 'vault')?.keep).toBe(
+          true,
+        );
+    }),
+  );
 });

@@ -1,4 +1,5 @@
-import { type BackupPolicy, onDemandRetentionDays } from './policy.ts';
+import { endOfInstantRestore } from './expiry.ts';
+import type { BackupPolicy, PolicyType } from './policy.ts';
 
 /** What retention needs to know of a recovery point. */
 export interface RetainedPoint {
@@ -7,6 +8,12 @@ export interface RetainedPoint {
   inSnapshot: boolean;
   inVault: boolean;
   expiresAt: Temporal.Instant;
+  /** The latest expiry the point ever had, if it was later: its policy was edited to keep it for less since. */
+  promisedUntil?: Temporal.Instant;
+  /** Set while the point is soft-deleted: when it will be removed. */
+  softDeletedUntil?: Temporal.Instant;
+  /** Known not to be restorable as a whole; it is never the one that is kept as the last. */
+  damaged?: boolean;
 }
 
 /** What to do with one tier of one point, and why. */
@@ -15,53 +22,26 @@ export interface RetentionDecision {
   tier: 'snapshot' | 'vault';
   keep: boolean;
   reason: string;
+  /** The point is soft-deleted from now on, and removed then. */
+  softDeleteUntil?: Temporal.Instant;
+  /** The point is soft-deleted no more: its expiry is in the future again. */
+  undelete?: true;
 }
 
-/** When a point taken at `takenAt` expires, and the rule that says so. */
-export function expiryOf(
-  policy: BackupPolicy,
-  takenAt: Temporal.Instant,
-  onDemand: { until?: Temporal.Instant } | undefined,
-): { expiresAt: Temporal.Instant; ruleName: string | undefined } {
-  if (onDemand?.until !== undefined) return { expiresAt: onDemand.until, ruleName: undefined };
-  const days = onDemand === undefined ? policy.retention.dailyDays : onDemandRetentionDays;
-  const zoned = takenAt.toZonedDateTimeISO(policy.schedule.timeZone);
-  return {
-    expiresAt: zoned.add({ days }).toInstant(),
-    ruleName: onDemand === undefined ? 'Daily' : undefined,
-  };
+export interface RetentionOptions {
+  /** Days that a point is soft-deleted which an edit of its policy makes expire; 0 where soft delete is disabled. */
+  softDeleteDays?: number;
 }
 
 /**
- * When a point expires that stays a snapshot because its transfer was left out: Azure keeps a point of the snapshot
- * tier for the instant restore period. A date that the caller chose stands.
+ * Snapshots kept per item while the vault has the older ones: below the longest chain of layers that is allowed, so
+ * that many backups on one day never stand in each other's way. (Azure's own cap is 18 for Standard policies. Enhanced
+ * ones hold up to 102 by the schedule: every 4 hours for 17 days; a few on demand come on top.)
  */
-export function expiryOfSnapshotOnly(
-  policy: BackupPolicy,
-  takenAt: Temporal.Instant,
-  onDemand: { until?: Temporal.Instant } | undefined,
-): Temporal.Instant {
-  const { expiresAt } = expiryOf(policy, takenAt, onDemand);
-  return onDemand?.until === undefined ? earlier(expiresAt, endOfInstantRestore(policy, takenAt)) : expiresAt;
-}
-
-function endOfInstantRestore(policy: BackupPolicy, takenAt: Temporal.Instant): Temporal.Instant {
-  return takenAt
-    .toZonedDateTimeISO(policy.schedule.timeZone)
-    .add({ days: policy.instantRetentionDays })
-    .toInstant();
-}
-
-const earlier = (a: Temporal.Instant, b: Temporal.Instant) => (Temporal.Instant.compare(a, b) < 0 ? a : b);
+export const mostSnapshots: Record<PolicyType, number> = { V1: 10, V2: 110 };
 
 /**
- * Snapshots kept per item while the vault has the older ones. Below the longest chain of layers that is allowed, so
- * that many backups on one day never stand in each other's way. (Azure's own cap is 18.)
- */
-const mostSnapshots = 10;
-
-/**
- * Decides both tiers of every point of one item. The newest point, and the newest one in the vault, are kept past
+ * Decides both tiers of every point of one item. The newest point, and the newest good one in the vault, are kept past
  * their time: an item never loses its last recovery point to expiry. A point that is a snapshot and nothing else is a
  * recovery point like any other and lives until it expires.
  */
@@ -69,60 +49,100 @@ export function decideRetention(
   points: readonly RetainedPoint[],
   policy: BackupPolicy,
   now: Temporal.Instant,
+  { softDeleteDays = 0 }: RetentionOptions = {},
 ): RetentionDecision[] {
-  const ordered = [...points].sort((a, b) => Temporal.Instant.compare(a.takenAt, b.takenAt));
-  const newestInSnapshot = ordered.findLast((point) => point.inSnapshot)?.pointId;
-  const newestInVault = ordered.findLast((point) => point.inVault)?.pointId;
+  const ordered = points.toSorted((a, b) => Temporal.Instant.compare(a.takenAt, b.takenAt));
+  const cap = mostSnapshots[policy.policyType];
   const snapshots = ordered.filter((point) => point.inSnapshot);
-  const surplus = new Set(
-    snapshots.slice(0, Math.max(0, snapshots.length - mostSnapshots)).map((point) => point.pointId),
-  );
-  return ordered.flatMap((point) => [
-    ...(point.inSnapshot
-      ? [decideSnapshot(point, newestInSnapshot, newestInVault, surplus, policy, now)]
-      : []),
-    ...(point.inVault ? [decideVault(point, newestInVault, now)] : []),
-  ]);
+  const outlook: Outlook = {
+    newestInSnapshot: snapshots.at(-1)?.pointId,
+    newestInVault: ordered.findLast((point) => point.inVault)?.pointId,
+    lastGood: new Set(
+      [
+        ordered.findLast((point) => point.inVault && !point.damaged),
+        ordered.findLast((point) => !point.damaged),
+      ].map((point) => point?.pointId),
+    ),
+    surplus: new Set(snapshots.slice(0, Math.max(0, snapshots.length - cap)).map(({ pointId }) => pointId)),
+    cap,
+    policy,
+    now,
+  };
+  return ordered.flatMap((point) => {
+    const fate = fateOf(point, outlook, softDeleteDays);
+    const decide = (tier: 'snapshot' | 'vault', verdict: Verdict): RetentionDecision => ({
+      pointId: point.pointId,
+      tier,
+      ...verdict,
+      ...(fate.softDeleteUntil && { softDeleteUntil: fate.softDeleteUntil }),
+      ...(fate.undelete && { undelete: fate.undelete }),
+    });
+    return [
+      ...(point.inSnapshot ? [decide('snapshot', decideSnapshot(point, fate, outlook))] : []),
+      ...(point.inVault ? [decide('vault', { keep: fate.keep, reason: fate.reason })] : []),
+    ];
+  });
 }
 
-function decideSnapshot(
+interface Outlook {
+  newestInSnapshot: string | undefined;
+  newestInVault: string | undefined;
+  lastGood: ReadonlySet<string | undefined>;
+  surplus: ReadonlySet<string>;
+  cap: number;
+  policy: BackupPolicy;
+  now: Temporal.Instant;
+}
+
+type Verdict = Pick<RetentionDecision, 'keep' | 'reason'>;
+type Fate = Verdict & Pick<RetentionDecision, 'softDeleteUntil' | 'undelete'>;
+
+/** Whether the recovery point goes on to exist, in whichever tier. */
+function fateOf(
   point: RetainedPoint,
-  newestInSnapshot: string | undefined,
-  newestInVault: string | undefined,
-  surplus: ReadonlySet<string>,
-  policy: BackupPolicy,
-  now: Temporal.Instant,
-): RetentionDecision {
-  const decision = { pointId: point.pointId, tier: 'snapshot' as const };
-  if (point.pointId === newestInSnapshot) return { ...decision, keep: true, reason: 'newest snapshot' };
-  if (point.pointId === newestInVault)
-    return { ...decision, keep: true, reason: 'the next transfer counts its changes from here' };
-  if (!point.inVault) {
-    return Temporal.Instant.compare(now, point.expiresAt) < 0
-      ? { ...decision, keep: true, reason: `exists only as a snapshot, retained until ${point.expiresAt}` }
-      : { ...decision, keep: false, reason: `expired ${point.expiresAt}` };
+  { lastGood, newestInVault, now }: Outlook,
+  softDeleteDays: number,
+): Fate {
+  const undelete = point.softDeletedUntil === undefined ? {} : { undelete: true as const };
+  if (isBefore(now, point.expiresAt))
+    return { keep: true, reason: `retained until ${point.expiresAt}`, ...undelete };
+  if (lastGood.has(point.pointId)) {
+    const last =
+      point.pointId === newestInVault ? 'last recovery point in the vault' : 'last good recovery point';
+    return { keep: true, reason: `${last}, past its expiry ${point.expiresAt}`, ...undelete };
   }
-  if (surplus.has(point.pointId))
+  if (point.softDeletedUntil !== undefined) {
+    const removal = point.softDeletedUntil;
+    return isBefore(now, removal)
+      ? { keep: true, reason: `soft-deleted, to be removed ${removal}` }
+      : { keep: false, reason: `expired ${point.expiresAt}, soft-deleted until ${removal}` };
+  }
+  const { promisedUntil } = point;
+  if (softDeleteDays > 0 && promisedUntil !== undefined && isBefore(now, promisedUntil)) {
+    const softDeleteUntil = now.add({ hours: 24 * softDeleteDays });
     return {
-      ...decision,
-      keep: false,
-      reason: `in the vault, and ${mostSnapshots} newer snapshots are kept`,
+      keep: true,
+      reason: `its policy was edited to keep it until ${point.expiresAt} instead of ${promisedUntil}; soft-deleted, to be removed ${softDeleteUntil}`,
+      softDeleteUntil,
     };
-  const last = earlier(point.expiresAt, endOfInstantRestore(policy, point.takenAt));
-  return Temporal.Instant.compare(now, last) < 0
-    ? { ...decision, keep: true, reason: `instant restore until ${last}` }
-    : { ...decision, keep: false, reason: `instant restore ended ${last}` };
+  }
+  return { keep: false, reason: `expired ${point.expiresAt}` };
 }
 
-function decideVault(
-  point: RetainedPoint,
-  newestInVault: string | undefined,
-  now: Temporal.Instant,
-): RetentionDecision {
-  const decision = { pointId: point.pointId, tier: 'vault' as const };
-  if (Temporal.Instant.compare(now, point.expiresAt) < 0)
-    return { ...decision, keep: true, reason: `retained until ${point.expiresAt}` };
+function decideSnapshot(point: RetainedPoint, fate: Fate, outlook: Outlook): Verdict {
+  const { newestInSnapshot, newestInVault, surplus, cap, policy, now } = outlook;
+  if (point.pointId === newestInSnapshot) return { keep: true, reason: 'newest snapshot' };
   if (point.pointId === newestInVault)
-    return { ...decision, keep: true, reason: 'last recovery point in the vault' };
-  return { ...decision, keep: false, reason: `expired ${point.expiresAt}` };
+    return { keep: true, reason: 'the next transfer counts its changes from here' };
+  if (!point.inVault)
+    return fate.keep ? { keep: true, reason: `exists only as a snapshot: ${fate.reason}` } : fate;
+  if (surplus.has(point.pointId))
+    return { keep: false, reason: `in the vault, and ${cap} newer snapshots are kept` };
+  const end = endOfInstantRestore(policy, point.takenAt);
+  const last = isBefore(point.expiresAt, end) ? point.expiresAt : end;
+  return isBefore(now, last)
+    ? { keep: true, reason: `instant restore until ${last}` }
+    : { keep: false, reason: `instant restore ended ${last}` };
 }
+
+const isBefore = (a: Temporal.Instant, b: Temporal.Instant) => Temporal.Instant.compare(a, b) < 0;

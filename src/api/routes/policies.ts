@@ -1,33 +1,16 @@
 import { findPolicy, listItems, listPolicies, type VaultRow } from '../../catalog/index.ts';
 import { HoldfastError } from '../../errors/index.ts';
-import type { BackupPolicy } from '../../protection/index.ts';
+import { type BackupPolicy, presentPolicy } from '../../protection/index.ts';
 import type { Policy } from '../client/index.ts';
 import { type ApiScope, param, type RegisterRoutes, vaultOf, vaultPath } from '../scope.ts';
 
 function present(scope: ApiScope, vault: VaultRow, policy: BackupPolicy, items: number): Policy {
-  // Azure's form: only the clock part counts, and it is meant in `timeZone` although it is written with a Z.
-  const time = `2020-01-01T${policy.schedule.time}:00Z`;
   return {
     id: scope.ids.policy(vault, policy.name),
     name: policy.name,
     type: 'Microsoft.RecoveryServices/vaults/backupPolicies',
     properties: {
-      backupManagementType: 'AzureIaasVM',
-      policyType: policy.policyType,
-      instantRpRetentionRangeInDays: policy.instantRetentionDays,
-      timeZone: policy.schedule.timeZone,
-      schedulePolicy: {
-        schedulePolicyType: 'SimpleSchedulePolicy',
-        scheduleRunFrequency: 'Daily',
-        scheduleRunTimes: [time],
-      },
-      retentionPolicy: {
-        retentionPolicyType: 'LongTermRetentionPolicy',
-        dailySchedule: {
-          retentionTimes: [time],
-          retentionDuration: { count: policy.retention.dailyDays, durationType: 'Days' },
-        },
-      },
+      ...presentPolicy(policy),
       protectedItemsCount: items,
     },
   };

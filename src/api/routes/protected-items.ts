@@ -45,7 +45,7 @@ export async function presentItem(
 ): Promise<ProtectedItem> {
   const policy = await policyOf(scope.workshop.db, item);
   const error = item.last_error_json === null ? undefined : (JSON.parse(item.last_error_json) as JobError);
-  const next = policy && nextRun(policy.schedule, Temporal.Instant.from(item.schedule_handled_until));
+  const next = policy && nextRun(policy, Temporal.Instant.from(item.schedule_handled_until)).at;
   return {
     id: scope.ids.item(vault, item),
     name: `VM;${containerName(item)}`,

@@ -60,12 +60,34 @@ export function addPolicyCommands(program: Command, cli: Cli): void {
   });
 }
 
-/** Only the clock part of a run time counts, and it is wall-clock time in the policy's zone, whatever its suffix. */
 function schedule({ schedulePolicy, timeZone }: Policy['properties']): string {
-  const times = schedulePolicy.scheduleRunTimes.map((time) => /T(\d{2}:\d{2})/.exec(time)?.[1] ?? time);
-  return `daily at ${times.join(', ')} (${timeZone})`;
+  if (schedulePolicy.schedulePolicyType === 'SimpleSchedulePolicy') {
+    const { scheduleRunDays, scheduleRunTimes } = schedulePolicy;
+    return daysAndTime(scheduleRunDays, scheduleRunTimes, timeZone);
+  }
+  const { hourlySchedule: hourly, dailySchedule, weeklySchedule } = schedulePolicy;
+  if (hourly !== undefined) {
+    const start = timeOfDay(hourly.scheduleWindowStartTime);
+    return `every ${count(hourly.interval, 'hour')} from ${start} for ${count(hourly.scheduleWindowDuration, 'hour')} (${timeZone})`;
+  }
+  const times = (weeklySchedule ?? dailySchedule)?.scheduleRunTimes ?? [];
+  return daysAndTime(weeklySchedule?.scheduleRunDays, times, timeZone);
+}
+
+function daysAndTime(days: string[] | undefined, times: string[], timeZone: string): string {
+  const when = days === undefined || days.length === 0 ? 'daily' : days.join(', ');
+  return `${when} at ${times.map(timeOfDay).join(', ')} (${timeZone})`;
+}
+
+/** Only the clock part of a run time counts, and it is wall-clock time in the policy's zone, whatever its suffix. */
+function timeOfDay(time: string): string {
+  return /T(\d{2}:\d{2})/.exec(time)?.[1] ?? time;
 }
 
 function retention({ retentionPolicy }: Policy['properties']): string {
-  return count(retentionPolicy.dailySchedule.retentionDuration.count, 'day');
+  const { dailySchedule, weeklySchedule, monthlySchedule, yearlySchedule } = retentionPolicy;
+  return [dailySchedule, weeklySchedule, monthlySchedule, yearlySchedule]
+    .flatMap((rule) => (rule === undefined ? [] : [rule.retentionDuration]))
+    .map(({ count: kept, durationType }) => count(kept, durationType.slice(0, -1).toLowerCase()))
+    .join(', ');
 }
