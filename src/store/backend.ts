@@ -14,8 +14,8 @@ export interface BackendCapabilities {
 export interface StoreLock extends AsyncDisposable {
   /**
    * Aborted when the lock is no longer ours, with StoreLockLost as the reason. From a moment before that, and while
-   * nobody else can have the lock yet, every call of the backend fails with the same. A lock that the kernel holds is
-   * never lost.
+   * nobody else can have the lock yet, every call of the backend fails with the same, for good: whoever wants the place
+   * again makes a new backend. A lock that the kernel holds is never lost.
    */
   readonly lost: AbortSignal;
 }

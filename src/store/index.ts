@@ -5,6 +5,9 @@
 export type { Backend, BackendCapabilities, ObjectInfo } from './backend.ts';
 export { fileSystemBackend } from './backends/file-system.ts';
 export { type MemoryBackend, memoryBackend } from './backends/memory.ts';
+export { type BackendOptions, openBackend } from './backends/open-backend.ts';
+export { parseStoreCredentials } from './backends/store-credentials.ts';
+export { isStoreUrl, parseStoreLocation, type StoreLocation } from './backends/store-location.ts';
 export { printPlan } from './collect/plan.ts';
 export {
   baseForCopy,

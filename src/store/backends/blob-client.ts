@@ -13,6 +13,8 @@ export interface BlobClientOptions {
   gate: WriteGate;
   /** How long a lease lasts, 15 to 60 s; tests may want less than the service grants and get the least. */
   leaseMs: number;
+  /** Names in a page of a listing. */
+  pageSize?: number | undefined;
 }
 
 /** How long the blob that tries out immutability is locked. */
@@ -21,7 +23,7 @@ const lockTrialMs = 3_000;
 /** Azure Blob Storage as an {@link ObjectClient}. `sdk`: the client library, which is loaded only by who needs it. */
 export function blobClient(
   sdk: typeof Sdk,
-  { location, credentials, gate, leaseMs }: BlobClientOptions,
+  { location, credentials, gate, leaseMs, pageSize }: BlobClientOptions,
 ): ObjectClient {
   const { account, container: containerName, endpoint } = location;
   const { accountKey } = credentials;
@@ -125,9 +127,10 @@ export function blobClient(
 
     async listPage(prefix, after, abortSignal) {
       return await send(async () => {
-        const pages = container
-          .listBlobsFlat({ prefix, abortSignal })
-          .byPage(after === undefined ? {} : { continuationToken: after });
+        const pages = container.listBlobsFlat({ prefix, abortSignal }).byPage({
+          ...(after === undefined ? {} : { continuationToken: after }),
+          ...(pageSize === undefined ? {} : { maxPageSize: pageSize }),
+        });
         const { value: page } = (await pages.next()) as {
           value: Sdk.ContainerListBlobFlatSegmentResponse | undefined;
         };

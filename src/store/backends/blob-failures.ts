@@ -29,7 +29,9 @@ export function blobFailure(error: unknown, secrets: readonly string[]): unknown
   const status = statusOf(error);
   const code = codeOf(error) ?? '';
   if (status === undefined || status < 300) return connectionFailure(error, secrets);
-  const known = kinds[code] ?? kindOfStatus(status);
+  // Azurite's word for a sum that does not match is its word for much else.
+  const isSum = status === 400 && /md5/i.test((error as Error).message);
+  const known = kinds[code] ?? (isSum ? 'transient' : kindOfStatus(status));
   // The first line: what follows are request ids, and for refused signatures what was signed.
   const [line = ''] = (error as Error).message.split('\n');
   const text = known === 'denied' ? '' : `: ${withoutSecrets(line, secrets)}`;
@@ -50,6 +52,7 @@ export function codeOf(error: unknown): string | undefined {
 
 function kindOfStatus(status: number): FailureKind {
   if (status === 401 || status === 403) return 'denied';
+  if (status === 507) return 'full';
   if (status === 408 || status === 429 || (status >= 500 && status !== 501)) return 'transient';
   return 'refused';
 }

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { HeldLease, LeaseService, ObjectClient, StoredObject } from './object-client.ts';
+import type { HeldLease, HolderSeen, LeaseService, ObjectClient, StoredObject } from './object-client.ts';
 
 /**
  * A lease out of plain objects, for services that have none (S3).
  *
  * Whoever wants the lease puts a **claim** under the next **epoch**: `lock/<epoch>` where the service honours conditional
  * puts, so that only one can; `lock/<epoch>-<holder>` elsewhere. Either way it then lists the claims, and holds the lease
- * only if no other claim has this epoch or a later one. Of two that claim at once, the one that lists later sees the
- * other's claim and withdraws its own; it may be that both do, and neither gets in this time. So this needs listings
- * that show every put that has been answered, which S3 promises, and conditional puts are a second wall.
+ * only if all others are, unchanged, those it saw before it put its own. Of two that claim at once, the one that lists
+ * later sees the other's claim and withdraws its own; it may be that both do, and neither gets in this time. So this needs
+ * listings that show every put that has been answered, which S3 promises; conditional puts are a second wall.
  *
  * The holder puts its claim again and again, with a counter. A claim of an epoch that does not change for a lease time is
  * dead; the next epoch ends it for good, for a holder that finds a later epoch has lost. Released claims stay, so epochs
@@ -19,6 +19,13 @@ interface Claim {
   renewal: number;
   ttlMs: number;
   released: boolean;
+}
+
+interface PlannedClaim {
+  key: string;
+  epoch: number;
+  /** Marks by key. */
+  known: ReadonlyMap<string, string>;
 }
 
 interface SeenClaim extends StoredObject {
@@ -81,26 +88,47 @@ export function claimLeases(
     };
   }
 
+  /** What to claim, if the lease can be had, and all the claims that there were then. */
+  async function plan(
+    expired: HolderSeen | undefined,
+    signal: AbortSignal,
+  ): Promise<PlannedClaim | undefined> {
+    const seen = await newest(signal);
+    if (seen.live.length > 0 && seen.mark !== expired?.mark) return undefined;
+    const epoch = seen.epoch + 1;
+    const digits = String(epoch).padStart(12, '0');
+    const key = `${prefix}${digits}${(await options.conditional()) ? '' : `-${holder}`}`;
+    return { key, epoch, known: new Map(seen.all.map((claim) => [claim.key, claim.mark])) };
+  }
+
+  /** Where the answer to an earlier try got lost. */
+  async function isOurs(key: string, signal: AbortSignal): Promise<boolean> {
+    const bytes = await client.get(key, undefined, signal);
+    return bytes !== undefined && decodeClaim(bytes, options.ttlMs).holder === holder;
+  }
+
+  /** Kept from one try to the next: what has come since the first is not to be taken for old. */
+  let pending: PlannedClaim | undefined;
+
   return {
     async look(signal) {
       const { live, mark } = await newest(signal);
       return live.length === 0 ? undefined : { mark, ttlMs: Math.max(...live.map(({ ttlMs }) => ttlMs)) };
     },
     async take(expired, signal) {
-      const seen = await newest(signal);
-      // Ours already, where the answer to an earlier try got lost.
-      const isOurs = seen.live.length === 1 && seen.live[0]?.holder === holder;
-      if (seen.live.length > 0 && !isOurs && seen.mark !== expired?.mark) return undefined;
-      const epoch = isOurs ? seen.epoch : seen.epoch + 1;
-      const conditional = await options.conditional();
-      const key = `${prefix}${String(epoch).padStart(12, '0')}${conditional ? '' : `-${holder}`}`;
-      if (!isOurs) {
-        const first: Claim = { holder, renewal: 0, ttlMs: options.ttlMs, released: false };
-        if (!(await put(key, first, conditional, signal))) return undefined;
+      pending ??= await plan(expired, signal);
+      if (pending === undefined) return undefined;
+      const { key, epoch, known } = pending;
+      const first: Claim = { holder, renewal: 0, ttlMs: options.ttlMs, released: false };
+      if (!(await put(key, first, await options.conditional(), signal)) && !(await isOurs(key, signal))) {
+        pending = undefined;
+        return undefined;
       }
       const others = (await list(signal)).filter((other) => other.key !== key);
-      if (others.some((other) => other.epoch >= epoch)) {
-        await client.delete(key, signal);
+      if (others.some((other) => known.get(other.key) !== other.mark)) {
+        // Not deleted: the name could then be used again, and a deletion that arrives twice would hit another's claim.
+        await put(key, { ...first, released: true }, false, signal);
+        pending = undefined;
         return undefined;
       }
       for (const { key: old } of others) await client.delete(old, signal);

@@ -151,7 +151,6 @@ export function objectStoreBackend(
 
   async function lock(): Promise<StoreLock | undefined> {
     if (!(await request((signal) => client.placeExists(signal)))) throw noPlace(description);
-    if (lease?.lost.aborted) lease = undefined; // until now it kept whoever had it from writing
     const service = client.leases(`${root}lock/`, async () => (await capabilities()).conditionalPut);
     const clock = options.leaseClock ?? elapsedClock();
     const taken = await acquireLease(service, { clock, description, request: (run) => request(run) });
@@ -166,7 +165,7 @@ export function objectStoreBackend(
     return { lost: taken.lost, [Symbol.asyncDispose]: () => release(taken) };
   }
 
-  /** One that is lost stays, as a bar to whatever is still on its way to us, until the lock is taken anew. */
+  /** One that is lost stays, as a bar to whatever is still on its way: the backend is of no use any more. */
   async function release(taken: Lease): Promise<void> {
     await taken.release();
     if (lease === taken && !taken.lost.aborted) lease = undefined;

@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../errors/index.ts';
 import type { Backend } from '../backend.ts';
 import { fileSystemBackend } from './file-system.ts';
+import type { WriteGate } from './object-client.ts';
 import { type ObjectStoreOptions, objectStoreBackend } from './object-store.ts';
 import { parseStoreCredentials, type S3Credentials } from './store-credentials.ts';
 import { parseStoreLocation } from './store-location.ts';
@@ -13,6 +14,8 @@ export interface BackendOptions extends ObjectStoreOptions {
   credentials?: unknown;
   /** How long a lease lasts when its holder dies. Default 60 s, which is also the most that Azure grants. */
   leaseMs?: number;
+  /** Names in a page of a listing. Default: what the service likes. */
+  pageSize?: number;
 }
 
 /**
@@ -22,7 +25,7 @@ export interface BackendOptions extends ObjectStoreOptions {
  */
 export async function openBackend(place: string, options: BackendOptions = {}): Promise<Backend> {
   const location = parseStoreLocation(place);
-  const { credentials, leaseMs = 60_000 } = options;
+  const { credentials, leaseMs = 60_000, pageSize } = options;
   const parsed = credentials === undefined ? undefined : parseStoreCredentials(location.kind, credentials);
   switch (location.kind) {
     case 'directory':
@@ -30,8 +33,8 @@ export async function openBackend(place: string, options: BackendOptions = {}): 
     case 's3': {
       const [sdk, { s3Client }] = await Promise.all([import('@aws-sdk/client-s3'), import('./s3-client.ts')]);
       const keys = parsed as S3Credentials | undefined;
-      const make = (gate: Parameters<Parameters<typeof objectStoreBackend>[0]>[0]) =>
-        s3Client(sdk, { location, credentials: keys, gate, leaseMs });
+      const make = (gate: WriteGate) =>
+        s3Client(sdk, { location, credentials: keys, gate, leaseMs, pageSize });
       return objectStoreBackend(make, location.prefix, options);
     }
     case 'azblob': {
@@ -44,8 +47,8 @@ export async function openBackend(place: string, options: BackendOptions = {}): 
         import('@azure/storage-blob'),
         import('./blob-client.ts'),
       ]);
-      const make = (gate: Parameters<Parameters<typeof objectStoreBackend>[0]>[0]) =>
-        blobClient(sdk, { location, credentials: parsed, gate, leaseMs });
+      const make = (gate: WriteGate) =>
+        blobClient(sdk, { location, credentials: parsed, gate, leaseMs, pageSize });
       return objectStoreBackend(make, location.prefix, options);
     }
   }

@@ -14,6 +14,8 @@ export interface S3ClientOptions {
   gate: WriteGate;
   /** How long a lease lasts. */
   leaseMs: number;
+  /** Names in a page of a listing. */
+  pageSize?: number | undefined;
 }
 
 const connectTimeoutMs = 10_000;
@@ -26,7 +28,7 @@ const lockTrialMs = 3_000;
 /** S3 as an {@link ObjectClient}. `sdk`: the client library, which is loaded only by who needs it. */
 export function s3Client(
   sdk: typeof Sdk,
-  { location, credentials, gate, leaseMs }: S3ClientOptions,
+  { location, credentials, gate, leaseMs, pageSize }: S3ClientOptions,
 ): ObjectClient {
   const { bucket } = location;
   const secrets = [credentials?.secretAccessKey, credentials?.sessionToken].filter(
@@ -161,6 +163,7 @@ export function s3Client(
           new sdk.ListObjectsV2Command({
             Bucket: bucket,
             Prefix: prefix,
+            ...(pageSize === undefined ? {} : { MaxKeys: pageSize }),
             ...(after === undefined ? {} : { ContinuationToken: after }),
           }),
           { abortSignal },

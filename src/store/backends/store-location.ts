@@ -46,7 +46,9 @@ export function isStoreUrl(text: string): boolean {
  */
 export function parseStoreLocation(text: string): StoreLocation {
   if (text.startsWith('/')) return { kind: 'directory', description: text, path: text };
-  const url = isStoreUrl(text) ? URL.parse(text) : null;
+  // URL would quietly follow the dots.
+  const hasDots = /\/\.{1,2}(\/|\?|$)/.test(text);
+  const url = isStoreUrl(text) && !hasDots ? URL.parse(text) : null;
   if (url === null)
     throw invalid(text, 'it is neither an absolute path nor an address like s3://BUCKET/PREFIX');
   if (url.username !== '' || url.password !== '')

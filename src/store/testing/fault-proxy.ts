@@ -9,6 +9,8 @@ export type Fault =
   | { kind: 'cutBody' }
   /** Half of the body arrives, and the headers say that this is all. */
   | { kind: 'shortBody' }
+  /** A bit of the request's body changes on its way to the server. */
+  | { kind: 'flipBit' }
   /** Nothing is ever answered. */
   | { kind: 'hang' }
   /** The body of the answer trickles. */
@@ -33,7 +35,11 @@ export interface FaultProxy extends AsyncDisposable {
   readonly seen: string[];
 }
 
-export async function startFaultProxy(target: string): Promise<FaultProxy> {
+/** `rules`: what the proxy adds to the server, after the faults. */
+export async function startFaultProxy(
+  target: string,
+  rules: FaultProxy['fault'] = () => undefined,
+): Promise<FaultProxy> {
   const { hostname, port } = new URL(target);
   const seen: string[] = [];
   const proxy = {
@@ -50,7 +56,9 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     const body = Buffer.concat(await Array.fromAsync(incoming as AsyncIterable<Buffer>));
     const { method = 'GET', url = '/', headers } = incoming;
     seen.push(`${method} ${url}`);
-    const fault = await proxy.fault({ method, url, headers, body });
+    let fault = await proxy.fault({ method, url, headers, body });
+    if (fault?.kind === 'flipBit' && body.length > 0) body[0] = (body[0] ?? 0) ^ 1;
+    if (fault === undefined || fault.kind === 'flipBit') fault = await rules({ method, url, headers, body });
     if (fault?.kind === 'reset' && !fault.afterServer) return void incoming.socket.resetAndDestroy();
     if (fault?.kind === 'hang') return;
     if (fault?.kind === 'answer') {

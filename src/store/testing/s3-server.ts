@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { startFauxqs } from 'fauxqs';
-import { type FaultProxy, type ProxiedRequest, startFaultProxy } from './fault-proxy.ts';
+import { type Fault, type FaultProxy, type ProxiedRequest, startFaultProxy } from './fault-proxy.ts';
 
 export interface TestS3 extends AsyncDisposable {
   readonly proxy: FaultProxy;
@@ -10,8 +10,8 @@ export interface TestS3 extends AsyncDisposable {
 }
 
 const xml = { 'content-type': 'application/xml' };
-const refusal = (status: number, code: string) => ({
-  kind: 'answer' as const,
+const refusal = (status: number, code: string): Fault => ({
+  kind: 'answer',
   status,
   headers: xml,
   body: `<?xml version="1.0"?><Error><Code>${code}</Code><Message>refused by the test</Message></Error>`,
@@ -27,12 +27,11 @@ export async function startTestS3({ strict }: { strict: boolean }): Promise<Test
   const server = await startFauxqs({ port: 0, host: '127.0.0.1', logger: false });
   server.createBucket('backups');
   const target = `http://127.0.0.1:${server.port}`;
-  const proxy = await startFaultProxy(target);
   const credentials = { accessKeyId: 'AKIATESTKEY', secretAccessKey: 'test-secret-not-to-be-shown' };
   /** Names for which a conditional put is under way: of two, only one may find the name free. */
   const claimed = new Set<string>();
 
-  async function asAws({ method, url, headers, body }: ProxiedRequest) {
+  async function asAws({ method, url, headers, body }: ProxiedRequest): Promise<Fault | undefined> {
     if (!headers.authorization?.includes(`Credential=${credentials.accessKeyId}/`))
       return refusal(403, 'InvalidAccessKeyId');
     const md5 = headers['content-md5'];
@@ -47,7 +46,7 @@ export async function startTestS3({ strict }: { strict: boolean }): Promise<Test
       // Stored here rather than passed on, so that it is there before the next may look.
       await fetch(`${target}${url}`, { method: 'PUT', body: new Uint8Array(body) });
       return {
-        kind: 'answer' as const,
+        kind: 'answer',
         status: 200,
         headers: { etag: `"${createHash('md5').update(body).digest('hex')}"` },
       };
@@ -55,30 +54,15 @@ export async function startTestS3({ strict }: { strict: boolean }): Promise<Test
       claimed.delete(url);
     }
   }
-  if (strict) proxy.fault = asAws;
+  const proxy = await startFaultProxy(target, strict ? asAws : undefined);
 
   return {
-    proxy: strict ? withRules(proxy, asAws) : proxy,
+    proxy,
     credentials,
     place: (prefix, bucket = 'backups') => `s3://${bucket}/${prefix}?endpoint=${proxy.endpoint}`,
     async [Symbol.asyncDispose]() {
       await proxy[Symbol.asyncDispose]();
       await server.stop();
     },
-  };
-}
-
-/** The proxy as tests see it: the faults they ask for come before the rules, which always hold. */
-function withRules(proxy: FaultProxy, rules: FaultProxy['fault']): FaultProxy {
-  return {
-    endpoint: proxy.endpoint,
-    seen: proxy.seen,
-    get fault() {
-      return proxy.fault;
-    },
-    set fault(fault) {
-      proxy.fault = async (request) => (await fault(request)) ?? (await rules(request));
-    },
-    [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose](),
   };
 }
