@@ -21,7 +21,7 @@ describe('on a full store', () => {
   const used = (backend: MemoryBackend) =>
     [...backend.objects.values()].reduce((sum, { length }) => sum + length, 0);
 
-  test('the reserve is given up for the marks, packs go, and the reserve comes back', async () => {
+  test('borg: the reserve is given up for the marks, packs go, and the reserve comes back', async () => {
     const { backend, clock, store } = await emptyStore();
     await backUp(store, 'kept', noise(1, 10));
     await backUp(store, 'gone', noise(2, 10));

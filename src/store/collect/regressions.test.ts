@@ -156,7 +156,7 @@ describe('mistakes that others made', () => {
     expect((await restore(again, 'new')).equals(content)).toBe(true);
   });
 
-  test('restic #4612: a listing that fails, shows nothing, or not everything, is no empty store', async () => {
+  test('restic #4612, XO #9925: a listing that fails, shows nothing, or not everything, is no empty store', async () => {
     const { backend, options, store, clock } = await emptyStore();
     const content = noise(1, 8);
     await backUp(store, 'one', content);
