@@ -19,6 +19,7 @@ import {
   BackgroundWork,
   backupOperation,
   type Clock,
+  collectStoreOperation,
   configureOperation,
   createLimits,
   disableOperation,
@@ -26,9 +27,11 @@ import {
   JobEngine,
   type Logger,
   maintenanceIdle,
+  repairStoreOperation,
   replicateOperation,
   restoreOperation,
   runScheduler,
+  verifyStoreOperation,
   type Workshop,
 } from './jobs/index.ts';
 import { openLibvirtHost } from './machines/index.ts';
@@ -125,6 +128,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   engine.register('ConfigureBackup', configureOperation(workshop));
   engine.register('DisableBackup', disableOperation(workshop));
   engine.register('Replicate', replicateOperation(workshop));
+  engine.register('VerifyStore', verifyStoreOperation(workshop));
+  engine.register('RepairStore', repairStoreOperation(workshop));
+  engine.register('CollectStore', collectStoreOperation(workshop));
 
   const tls = await ensureCertificate(join(home, 'tls'), options.listen.host, new Date());
   const credential = createLocalCredential();

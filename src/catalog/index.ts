@@ -58,10 +58,12 @@ export type {
   OperationRow,
   PointRow,
   ReplicaRow,
+  StoreUpkeepRow,
   VaultRow,
 } from './schema.ts';
 export { inVault } from './schema.ts';
 export { findSetting, saveSetting, settingOrNew } from './settings.ts';
+export { getUpkeep, saveUpkeep } from './upkeep.ts';
 export {
   deleteVault,
   findPolicy,

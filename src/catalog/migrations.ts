@@ -50,6 +50,18 @@ export const migrations: Record<string, Migration> = {
         .addColumn('last_error_json', 'text')
         .execute();
       await db.schema
+        .createTable('store_upkeep')
+        .addColumn('vault_id', 'text', (c) =>
+          c.primaryKey().references('vaults.vault_id').onDelete('cascade'),
+        )
+        .addColumn('verify_every_days', 'integer')
+        .addColumn('verify_cursor_json', 'text')
+        .addColumn('verify_started_at', 'text')
+        .addColumn('verified_at', 'text')
+        .addColumn('verification_json', 'text')
+        .addColumn('collected_at', 'text')
+        .execute();
+      await db.schema
         .createTable('policies')
         .addColumn('vault_id', 'text', (c) => c.notNull().references('vaults.vault_id').onDelete('cascade'))
         .addColumn('name', 'text', (c) => c.notNull())

@@ -9,6 +9,7 @@ export interface Schema {
   hosts: HostRow;
   vaults: VaultRow;
   replicas: ReplicaRow;
+  store_upkeep: StoreUpkeepRow;
   policies: { vault_id: string; name: string; document_json: string };
   items: ItemRow;
   points: PointRow;
@@ -60,6 +61,22 @@ export interface ReplicaRow {
   last_error_json: string | null;
 }
 
+/** Verification and collection of a vault's store. */
+export interface StoreUpkeepRow {
+  vault_id: string;
+  /** Null: as the service does by default; 0: never by itself. */
+  verify_every_days: number | null;
+  /** Where an unfinished verification has come to: what the store calls its cursor. */
+  verify_cursor_json: string | null;
+  /** When the last verification, finished or not, was begun. */
+  verify_started_at: string | null;
+  /** When one last came to its end, whatever it found. */
+  verified_at: string | null;
+  /** What that one found, shortened. */
+  verification_json: string | null;
+  collected_at: string | null;
+}
+
 /** One VM under protection in one vault. */
 export interface ItemRow {
   item_id: string;
@@ -108,7 +125,15 @@ export interface JobRow {
   job_id: string;
   vault_id: string;
   item_id: string | null;
-  operation: 'ConfigureBackup' | 'Backup' | 'Restore' | 'DisableBackup' | 'Replicate';
+  operation:
+    | 'ConfigureBackup'
+    | 'Backup'
+    | 'Restore'
+    | 'DisableBackup'
+    | 'Replicate'
+    | 'VerifyStore'
+    | 'RepairStore'
+    | 'CollectStore';
   status: JobStatus;
   started_at: string;
   ended_at: string | null;

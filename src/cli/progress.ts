@@ -10,6 +10,9 @@ export const operationWords: Record<Operation, string> = {
   ConfigureBackup: 'Configure backup',
   DisableBackup: 'Stop backup',
   Replicate: 'Replication',
+  VerifyStore: 'Verify store',
+  RepairStore: 'Repair store',
+  CollectStore: 'Collect store',
 };
 
 export const jobStatusWords: Record<JobStatus, { text: string; tone: Tone | undefined }> = {

@@ -48,7 +48,8 @@ export const storeCodes = {
   },
   StoreDamaged: {
     status: 409,
-    action: 'Restore another recovery point; the next full backup writes damaged content anew.',
+    action:
+      'Restore another recovery point, or what can be read of this one with --allow-damaged; the next full backup writes damaged content anew. "holdfast store verify" finds out what is touched.',
     retryable: false,
   },
   StoreKeyRequired: {
@@ -77,6 +78,12 @@ export const storeCodes = {
     status: 409,
     action:
       'If it is meant to be encrypted, somebody has replaced its file "holdfast-store": put back a copy, and find out who did. If it is not, open it without a key.',
+    retryable: false,
+  },
+  RestoredWithGaps: {
+    status: 409,
+    action:
+      'Check the file systems on the restored disks before they are used, and take what lies in the listed stretches from another recovery point.',
     retryable: false,
   },
   CollectionRefused: {

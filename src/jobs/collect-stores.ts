@@ -1,10 +1,10 @@
 import {
-  findSetting,
+  getUpkeep,
   inVault,
   listItems,
   listPoints,
   listVaults,
-  saveSetting,
+  saveUpkeep,
   type VaultRow,
 } from '../catalog/index.ts';
 import { isHoldfastError, messageOf } from '../errors/index.ts';
@@ -34,11 +34,10 @@ export async function collectDueStores(workshop: Workshop): Promise<void> {
 async function collectIfDue(workshop: Workshop, vault: VaultRow): Promise<void> {
   using collecting = workshop.phases.tryEnter('collection', vault.vault_id);
   if (collecting === undefined) return;
-  const key = `collected:${vault.vault_id}`;
   const now = workshop.clock.now();
-  const note = () => saveSetting(workshop.db, key, now.toString({ fractionalSecondDigits: 3 }));
-  const noted = await findSetting(workshop.db, key);
-  const last = noted === undefined ? undefined : Temporal.Instant.from(noted);
+  const note = () => noteCollected(workshop, vault.vault_id);
+  const { collected_at: noted } = await getUpkeep(workshop.db, vault.vault_id);
+  const last = noted === null ? undefined : Temporal.Instant.from(noted);
   // A new vault has a day before anything can have expired; a moment in the future is that of a clock gone wrong.
   if (last === undefined || Temporal.Instant.compare(last, now) > 0) return note();
   if (Temporal.Instant.compare(now, last.add({ hours: intervalHours })) < 0) return;
@@ -52,11 +51,16 @@ async function collectIfDue(workshop: Workshop, vault: VaultRow): Promise<void> 
     workshop.log.error({ vault: vault.name, missingChunks, damagedPacks }, 'the store is damaged');
 }
 
+export async function noteCollected(workshop: Workshop, vaultId: string): Promise<void> {
+  const collectedAt = workshop.clock.now().toString({ fractionalSecondDigits: 3 });
+  await saveUpkeep(workshop.db, vaultId, { collected_at: collectedAt });
+}
+
 /**
  * Whether the catalog, which is told of every expiry, agrees with the store on what is left. Then even a great loss of
  * points since the last collection (a service that was off for a month) is no sign of a listing gone wrong.
  */
-async function isListingRight(workshop: Workshop, vault: VaultRow, store: Store): Promise<boolean> {
+export async function isListingRight(workshop: Workshop, vault: VaultRow, store: Store): Promise<boolean> {
   const { points, damaged } = await store.listPoints();
   const listed = new Set(points.map((point) => point.pointId));
   const expected: string[] = [];

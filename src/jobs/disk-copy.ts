@@ -1,6 +1,6 @@
 import { HoldfastError } from '../errors/index.ts';
 import type { Host } from '../machines/index.ts';
-import type { Store } from '../store/index.ts';
+import type { OnGap, Store } from '../store/index.ts';
 import type { RunningTask } from './job-context.ts';
 import { createProgressSum } from './progress.ts';
 
@@ -25,9 +25,17 @@ interface CopyRequest {
 const readBytes = 2 * 2 ** 20;
 const inFlight = 4;
 
-/** Writes the disks of a stored point to new image files. Every byte is checked against its content id on the way. */
+/**
+ * Writes the disks of a stored point to new image files. Every byte is checked against its content id on the way. With
+ * `onGap`, what cannot be read is left out, and so zeros, and told to what it returns for the disk.
+ */
 export async function copyFromVault(
-  request: CopyRequest & { store: Store; itemId: string; pointId: string },
+  request: CopyRequest & {
+    store: Store;
+    itemId: string;
+    pointId: string;
+    onGap?: ((target: string) => OnGap) | undefined;
+  },
 ): Promise<void> {
   const record = await request.store.readPoint(request.itemId, request.pointId);
   // Open readers keep what they read from being collected, even if the point expires meanwhile.
@@ -41,8 +49,12 @@ export async function copyFromVault(
       );
     const reader = readers.use(request.store.openDisk(disk));
     return {
-      extents: () => reader.extents(request.signal),
-      copyTo: (write) => reader.copyTo(write, { signal: request.signal }),
+      // Those that cannot be read are told once, when they are copied.
+      extents: () => reader.extents(request.signal, request.onGap && (() => {})),
+      copyTo: (write) => {
+        const onGap = request.onGap?.(target);
+        return reader.copyTo(write, { signal: request.signal, ...(onGap === undefined ? {} : { onGap }) });
+      },
     };
   });
 }

@@ -10,6 +10,8 @@ export interface Limits {
   restores: Gate;
   /** Replications to second stores at once. They take turns apart from everybody else: nobody waits for them. */
   replications: Gate;
+  /** Verifications of whole stores at once: one after the other, for they are in no hurry. */
+  verifications: Gate;
   /** Snapshots taken at once, per host. */
   snapshots: GatePerName;
   /** Merges of layers, per host: they compete with the guests for its disks. */
@@ -22,6 +24,7 @@ export function createLimits(): Limits {
     transfers: new Gate(2),
     restores: new Gate(2),
     replications: new Gate(2),
+    verifications: new Gate(1),
     snapshots: new GatePerName(4),
     merges: new GatePerName(1),
   };

@@ -1,5 +1,12 @@
-/** `collection` and `replication` are phases of a vault, the others are phases of an item. */
-export type Phase = 'snapshot' | 'transfer' | 'maintenance' | 'collection' | 'replication';
+/** `collection`, `replication`, `verification` and `repair` are phases of a vault, the others are phases of an item. */
+export type Phase =
+  | 'snapshot'
+  | 'transfer'
+  | 'maintenance'
+  | 'collection'
+  | 'replication'
+  | 'verification'
+  | 'repair';
 
 const keyOf = (phase: Phase, id: string) => `${phase} ${id}`;
 

@@ -25,6 +25,8 @@ export interface RestorePayload extends PlacingNotes {
   machineUuid: string;
   /** From here on the VM may exist, and its disks are no longer ours to remove. */
   defining?: boolean;
+  /** The disks have gaps: the point was damaged, and the caller wanted what is left. */
+  hasGaps?: boolean;
 }
 
 /**

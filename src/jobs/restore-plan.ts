@@ -23,6 +23,8 @@ export interface RestoreOptions {
   machineName?: string;
   connectNetwork?: boolean;
   start?: boolean;
+  /** Restores what can be read of a damaged point, from the vault; the rest is zeros, and listed. */
+  allowDamaged?: boolean;
 }
 
 /** Where everything of a restore goes. */
@@ -30,6 +32,8 @@ export interface RestorePlan {
   disks: RestoredDisk[];
   /** Restored disks come with the definition of their VM beside them; a new VM needs no such file. */
   definitionPath: string | undefined;
+  /** Beside disks that are restored although the point is damaged: which stretches are missing. */
+  gapsPath: string | undefined;
 }
 
 /** Whether a VM of this restore runs from the frozen layers at once, with nothing copied. */
@@ -37,7 +41,8 @@ export const isInstant = (options: RestoreOptions, tier: Tier) =>
   options.kind === 'machine' && tier === 'snapshot';
 
 /**
- * Names the files: `<vm>-<point>-<target>.<format>` and `<vm>-<point>.xml`, or `<new vm>-<target>.<format>`.
+ * Names the files: `<vm>-<point>-<target>.<format>` and `<vm>-<point>.xml`, or `<new vm>-<target>.<format>`; and
+ * `<vm>-<point>.gaps.json`, or `<new vm>.gaps.json`.
  * @throws InvalidInput for a disk that the point does not have
  */
 export function planRestore(options: RestoreOptions, tier: Tier, point: StoredPoint): RestorePlan {
@@ -51,7 +56,8 @@ export function planRestore(options: RestoreOptions, tier: Tier, point: StoredPo
     return { target, sizeBytes, format, path: join(options.directory, `${stem}-${target}.${format}`) };
   });
   const definitionPath = options.kind === 'disks' ? join(options.directory, `${stem}.xml`) : undefined;
-  return { disks, definitionPath };
+  const gapsPath = options.allowDamaged === true ? join(options.directory, `${stem}.gaps.json`) : undefined;
+  return { disks, definitionPath, gapsPath };
 }
 
 function chooseDisks(point: StoredPoint, asked: readonly string[] | undefined): StoredPoint['disks'] {
@@ -77,7 +83,8 @@ const fileStem = (name: string) => name.replaceAll(/[^\p{L}\p{N}._-]/gu, '_').re
  */
 export async function refuseExistingFiles(plan: RestorePlan, domainXml: string): Promise<void> {
   for (const { path } of plan.disks) if (await isThere(path)) throw pathExists(path);
-  const { definitionPath } = plan;
+  const { definitionPath, gapsPath } = plan;
+  if (gapsPath !== undefined && (await isThere(gapsPath))) throw pathExists(gapsPath);
   if (definitionPath !== undefined && (await isThere(definitionPath))) {
     if (!(await isSameDefinition(definitionPath, domainXml))) throw pathExists(definitionPath);
   }

@@ -16,6 +16,7 @@ import type { Operation } from './engine.ts';
 import { type JobContext, ServiceStopping } from './job-context.ts';
 import { makeDirectoryFor, Placing } from './placing.ts';
 import { noReplica } from './replicate.ts';
+import { noteGaps, RestoreGaps, sayingHow, statusWith } from './restore-gaps.ts';
 import {
   createMachine,
   flattenDisks,
@@ -53,6 +54,11 @@ export async function startRestore(
   options: RestoreOptions,
 ): Promise<string> {
   const stored = JSON.parse(point.frozen_json) as StoredPoint;
+  if (options.allowDamaged === true && options.tier === 'snapshot') {
+    throw new HoldfastError('InvalidInput', 'Only restores from the vault can leave out what is damaged.', {
+      target: 'properties.holdfast.allowDamaged',
+    });
+  }
   const { tier, store } = await chooseSource(workshop, item, point, stored.machineUuid, options);
   const plan = planRestore(options, tier, stored);
   if (options.kind === 'machine') await checkMachineName(workshop, item, options.machineName);
@@ -197,12 +203,16 @@ export function restoreOperation(workshop: Workshop): Operation<RestorePayload> 
         if (!(context.signal.reason instanceof ServiceStopping)) await placing.removeAll();
         throw error;
       }
-      if (context.payload.options.kind === 'disks') return 'Completed';
-      return restoreMachine(workshop, context, placing, prepared.plan, prepared.definition);
+      if (context.payload.options.kind === 'disks') return statusWith(context, 'Completed');
+      return statusWith(
+        context,
+        await restoreMachine(workshop, context, placing, prepared.plan, prepared.definition),
+      );
     },
     async resume(context) {
       const placing = placingOf(context);
-      if (context.payload.defining === true) return resumeMachine(workshop, context, placing);
+      if (context.payload.defining === true)
+        return statusWith(context, await resumeMachine(workshop, context, placing));
       await placing.removeAll();
       throw new HoldfastError(
         'JobInterrupted',
@@ -385,19 +395,28 @@ async function bringFromStore(
   plan: RestorePlan,
   { from, reason }: { from: StoreChoice; reason: string | undefined },
 ): Promise<void> {
-  const { point } = context.payload;
+  const { point, options, replicaAsFallback } = context.payload;
+  // What is damaged is left out only where no other store is left to ask.
+  const isLast = from === 'replica' || !replicaAsFallback;
+  const gaps = options.allowDamaged === true && isLast ? new RestoreGaps() : undefined;
   await context.runTask(storeTasks[from], async (task) => {
     if (reason !== undefined) await task.say(reason);
     using _place = await workshop.restores.enter(context.signal);
     const store = await openFrom(workshop, item.vault_id, from);
     await context.setProperties({ 'Restored from': from === 'replica' ? 'replica' : 'vault' });
-    await copyFromVault({
-      ...copyRequest(workshop, context, placing, plan, undefined),
-      task,
-      store,
-      itemId: item.item_id,
-      pointId: point.pointId,
-    });
+    try {
+      await copyFromVault({
+        ...copyRequest(workshop, context, placing, plan, undefined),
+        task,
+        store,
+        itemId: item.item_id,
+        pointId: point.pointId,
+        onGap: gaps && ((target) => gaps.of(target)),
+      });
+    } catch (error) {
+      throw gaps === undefined ? sayingHow(error) : error;
+    }
+    if (gaps !== undefined && !gaps.isEmpty) await noteGaps(context, placing, plan, gaps);
     for (const { path } of plan.disks) await placing.publish(path);
   });
 }

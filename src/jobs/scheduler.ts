@@ -5,6 +5,7 @@ import { startBackup } from './backup.ts';
 import { maintainAll } from './maintenance.ts';
 import { policyOf } from './policies.ts';
 import { startDueReplications } from './replicate-due.ts';
+import { startDueVerifications } from './verify-due.ts';
 import type { Workshop } from './workshop.ts';
 
 /** How often the scheduler looks whether something is due. */
@@ -64,6 +65,7 @@ export async function runScheduler(workshop: Workshop, signal: AbortSignal): Pro
     try {
       await startDueBackups(workshop);
       await startDueReplications(workshop);
+      await startDueVerifications(workshop);
       if (workshop.clock.monotonicMs() >= nextMaintenance) {
         nextMaintenance = workshop.clock.monotonicMs() + maintenanceMs;
         await maintainAll(workshop);

@@ -304,7 +304,16 @@ export const job = z.object({
   properties: z.object({
     jobType: z.literal('AzureIaaSVMJob'),
     backupManagementType: z.literal('AzureIaasVM'),
-    operation: z.enum(['ConfigureBackup', 'Backup', 'Restore', 'DisableBackup', 'Replicate']),
+    operation: z.enum([
+      'ConfigureBackup',
+      'Backup',
+      'Restore',
+      'DisableBackup',
+      'Replicate',
+      'VerifyStore',
+      'RepairStore',
+      'CollectStore',
+    ]),
     status: jobStatus,
     entityFriendlyName: z.string(),
     containerName: z.string().optional(),
@@ -404,6 +413,8 @@ export const restoreRequest = z.strictObject({
         connectNetwork: z.boolean().optional(),
         /** Start the new VM. Default false. */
         start: z.boolean().optional(),
+        /** Restore what can be read of a damaged point from the vault; the rest is zeros, and listed. Default false. */
+        allowDamaged: z.boolean().optional(),
       })
       .optional(),
   }),

@@ -161,7 +161,7 @@ export const registerRecoveryPoints: RegisterRoutes = (app, scope) => {
     const item = await itemOf(db, vault, request);
     const point = await pointOf(item, param(request, 'point'));
     const { properties } = parseBody(restoreRequest, request);
-    const { diskFormat, disks, tier, connectNetwork, start } = properties.holdfast ?? {};
+    const { diskFormat, disks, tier, connectNetwork, start, allowDamaged } = properties.holdfast ?? {};
     const target = properties.targetVirtualMachineId;
     refuseContradiction(vault, item, point, properties);
     if (properties.recoveryType === 'AlternateLocation' && disks !== undefined) {
@@ -180,6 +180,7 @@ export const registerRecoveryPoints: RegisterRoutes = (app, scope) => {
         : { machineName: target.startsWith('/subscriptions/') ? nameOfResourceId(target) : target }),
       ...(connectNetwork === undefined ? {} : { connectNetwork }),
       ...(start === undefined ? {} : { start }),
+      ...(allowDamaged === undefined ? {} : { allowDamaged }),
     });
     const operationId = randomUUID();
     await insertOperation(db, {

@@ -23,6 +23,7 @@ interface RestoreOptions extends VmOptions, WaitOptions {
   recoveryPoint: string;
   tier?: 'snapshot' | 'vault';
   format?: 'raw' | 'qcow2';
+  allowDamaged?: boolean;
 }
 
 export function addRestoreCommands(program: Command, cli: Cli): void {
@@ -94,13 +95,17 @@ function withRestore(command: Command): Command {
           '--tier <tier>',
           'where to restore from (default: the snapshot while it is there, else the vault)',
         ).choices(['snapshot', 'vault']),
+      )
+      .option(
+        '--allow-damaged',
+        'restore what can be read of a damaged point in the vault; the rest becomes zeros and is listed',
       ),
   );
 }
 
 async function restore(call: Call<RestoreOptions>, what: Omit<Properties, 'objectType' | 'recoveryPointId'>) {
   const at = itemAddress(call);
-  const { tier, format } = call.options;
+  const { tier, format, allowDamaged } = call.options;
   const client = await call.connect();
   const point = await pointOf(client, at, call.options);
   const accepted = await client.recoveryPoints.restore(at, point, {
@@ -112,6 +117,7 @@ async function restore(call: Call<RestoreOptions>, what: Omit<Properties, 'objec
         ...what.holdfast,
         ...(tier === undefined ? {} : { tier }),
         ...(format === undefined ? {} : { diskFormat: format }),
+        ...(allowDamaged === true ? { allowDamaged } : {}),
       },
     },
   });

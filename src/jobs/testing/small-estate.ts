@@ -16,13 +16,16 @@ import { defaultPolicy, type ReplicaRetention } from '../../protection/index.ts'
 import { createStore, type MemoryBackend, memoryBackend, openStore, type Store } from '../../store/index.ts';
 import { BackgroundWork } from '../background-work.ts';
 import { backupOperation } from '../backup.ts';
+import { collectStoreOperation } from '../collect-store.ts';
 import { configureOperation, disableOperation } from '../configure.ts';
 import { JobEngine } from '../engine.ts';
 import { Estate } from '../estate.ts';
 import { createLimits } from '../limits.ts';
 import { maintenanceIdle } from '../maintenance.ts';
+import { repairStoreOperation } from '../repair-store.ts';
 import { openReplication, replicateOperation } from '../replicate.ts';
 import { restoreOperation } from '../restore.ts';
+import { verifyStoreOperation } from '../verify-store.ts';
 import type { Workshop } from '../workshop.ts';
 
 /** A service's insides over a machine of byte arrays and a store in memory; the catalog is a real file. */
@@ -153,6 +156,9 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     engine.register('ConfigureBackup', configureOperation(workshop));
     engine.register('DisableBackup', disableOperation(workshop));
     engine.register('Replicate', replicateOperation(workshop));
+    engine.register('VerifyStore', verifyStoreOperation(workshop));
+    engine.register('RepairStore', repairStoreOperation(workshop));
+    engine.register('CollectStore', collectStoreOperation(workshop));
     estate.workshop = workshop;
     stop = async () => {
       life.abort();

@@ -1,0 +1,99 @@
+import { getVault, type VaultRow } from '../catalog/index.ts';
+import { HoldfastError } from '../errors/index.ts';
+import type { JobStatus } from '../protection/index.ts';
+import type { RepairReport } from '../store/index.ts';
+import type { Operation } from './engine.ts';
+import type { JobContext } from './job-context.ts';
+import { damagedPointsError, namePoints } from './store-damage.ts';
+import { openStoreJob } from './verify-store.ts';
+import type { Workshop } from './workshop.ts';
+
+export const planRepairTask = 'Plan repair';
+export const repairTask = 'Repair';
+
+/** Lines of a plan that are kept with the job. */
+const planLines = 500;
+
+export interface RepairPayload {
+  vaultId: string;
+  dryRun: boolean;
+}
+
+/** @throws ResourceInUse while another repair of the store is under way */
+export async function startRepair(
+  workshop: Workshop,
+  vault: VaultRow,
+  { dryRun }: { dryRun: boolean },
+): Promise<string> {
+  const running = await openStoreJob(workshop, vault.vault_id, 'RepairStore');
+  if (running !== undefined) {
+    throw new HoldfastError('ResourceInUse', `The store of vault '${vault.name}' is being repaired.`, {
+      target: running,
+      action: 'Wait until that job has ended, then try again.',
+    });
+  }
+  return workshop.engine.start<RepairPayload>('RepairStore', {
+    vaultId: vault.vault_id,
+    itemId: undefined,
+    entityName: vault.name,
+    userTriggered: true,
+    payload: { vaultId: vault.vault_id, dryRun },
+    taskIds: [dryRun ? planRepairTask : repairTask],
+  });
+}
+
+/** Every step may be done again, so one that died is done from the beginning. */
+export function repairStoreOperation(workshop: Workshop): Operation<RepairPayload> {
+  return {
+    run: (context) => repair(workshop, context),
+    resume: (context) => repair(workshop, context),
+    cancelRefusal: () => undefined,
+  };
+}
+
+async function repair(workshop: Workshop, context: JobContext<RepairPayload>): Promise<JobStatus> {
+  const { vaultId, dryRun } = context.payload;
+  const vault = await getVault(workshop.db, vaultId);
+  const report = await context.runTask(dryRun ? planRepairTask : repairTask, async () => {
+    using phase = workshop.phases.tryEnter('repair', vaultId);
+    if (phase === undefined)
+      throw new HoldfastError('ResourceInUse', `The store of vault '${vault.name}' is being repaired.`);
+    const store = await workshop.estate.store(vault);
+    return await store.repair({ dryRun, signal: context.signal });
+  });
+  await context.setProperties({
+    Plan: planText(report),
+    ...(dryRun ? {} : { 'Chunks salvaged': String(report.salvagedChunks) }),
+    ...(report.failed.length === 0
+      ? {}
+      : { 'Not mended': report.failed.map(({ target, message }) => `${target}: ${message}`).join('\n') }),
+  });
+  if (dryRun) return 'Completed';
+  const [failed] = report.failed;
+  const { damagedPoints } = report;
+  if (failed === undefined && damagedPoints.length === 0) return 'Completed';
+  const points = await namePoints(workshop, vault, damagedPoints);
+  const problem =
+    failed === undefined
+      ? damagedPointsError(vault, points, damagedPoints.length)
+      : new HoldfastError('StoreDamaged', `${failed.target} could not be mended: ${failed.message}`, {
+          target: failed.target,
+          action: 'Look for the cause, then run the repair again.',
+        });
+  await context.setError({ code: problem.code, message: problem.message, action: problem.action });
+  return 'CompletedWithWarnings';
+}
+
+/** One line a step, and a last one with the sum. */
+export function planText({ steps, dryRun }: RepairReport): string {
+  const lines = steps
+    .slice(0, planLines)
+    .map(({ action, target, reason }) => `${action} ${target}: ${reason}`);
+  if (steps.length > planLines) lines.push(`and ${steps.length - planLines} more`);
+  const toDo = steps.filter(({ action }) => action !== 'lost').length;
+  const lost = steps.length - toDo;
+  lines.push(
+    steps.length === 0 ? 'nothing to repair' : `${toDo} ${dryRun ? 'to do' : 'done'}, ${lost} lost for now`,
+  );
+  return lines.join('\n');
+}

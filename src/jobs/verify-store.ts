@@ -1,0 +1,195 @@
+import { getUpkeep, getVault, listOpenJobs, saveUpkeep, type VaultRow } from '../catalog/index.ts';
+import { HoldfastError } from '../errors/index.ts';
+import type { JobStatus } from '../protection/index.ts';
+import type { Store, VerifyCursor, VerifyProgress, VerifyReport } from '../store/index.ts';
+import type { Operation } from './engine.ts';
+import type { JobContext, RunningTask } from './job-context.ts';
+import { createPace } from './pace.ts';
+import { createProgressSum } from './progress.ts';
+import {
+  damagedPointsError,
+  damagedPointWords,
+  summaryOf,
+  type VerificationSummary,
+} from './store-damage.ts';
+import type { Workshop } from './workshop.ts';
+
+export const checkStoreTask = 'Check store';
+
+/** How often the cursor is written down: what a crash can make a verification do again. */
+const cursorIntervalMs = 5_000;
+
+export interface VerifyPayload {
+  vaultId: string;
+  /** Begins at the first pack even where an earlier verification has not come to its end. */
+  fromStart: boolean;
+  bytesPerSecond: number | undefined;
+  /** The cursor in the catalog is this job's. */
+  begun?: boolean;
+}
+
+/** Starts a verification; where one is under way already, returns that job. */
+export async function startVerification(
+  workshop: Workshop,
+  vault: VaultRow,
+  options: { userTriggered: boolean; bytesPerSecond?: number | undefined },
+): Promise<string> {
+  const running = await openStoreJob(workshop, vault.vault_id, 'VerifyStore');
+  if (running !== undefined) return running;
+  const { userTriggered, bytesPerSecond } = options;
+  return workshop.engine.start<VerifyPayload>('VerifyStore', {
+    vaultId: vault.vault_id,
+    itemId: undefined,
+    entityName: vault.name,
+    userTriggered,
+    payload: { vaultId: vault.vault_id, fromStart: userTriggered, bytesPerSecond },
+    taskIds: [checkStoreTask],
+  });
+}
+
+/** The job of this kind that works on the vault's store now. */
+export async function openStoreJob(
+  workshop: Workshop,
+  vaultId: string,
+  operation: 'VerifyStore' | 'RepairStore' | 'CollectStore',
+): Promise<string | undefined> {
+  const jobs = await listOpenJobs(workshop.db);
+  return jobs.find((job) => job.operation === operation && job.vault_id === vaultId)?.job_id;
+}
+
+/** Taken up again, it goes on where its cursor is. */
+export function verifyStoreOperation(workshop: Workshop): Operation<VerifyPayload> {
+  return {
+    run: (context) => verify(workshop, context),
+    resume: (context) => verify(workshop, context),
+    cancelRefusal: () => undefined,
+  };
+}
+
+async function verify(workshop: Workshop, context: JobContext<VerifyPayload>): Promise<JobStatus> {
+  const { db } = workshop;
+  const { vaultId } = context.payload;
+  const vault = await getVault(db, vaultId);
+  const summary = await context.runTask(checkStoreTask, async (task) => {
+    using _place = await workshop.verifications.enter(context.signal);
+    using phase = workshop.phases.tryEnter('verification', vaultId);
+    if (phase === undefined) throw underWay(vault);
+    const store = await workshop.estate.store(vault);
+    const report = await checkAll(workshop, context, store, task);
+    const found = await summaryOf(workshop, vault, report, await store.stats());
+    await saveUpkeep(db, vaultId, {
+      verify_cursor_json: null,
+      verified_at: found.endedAt,
+      verification_json: JSON.stringify(found),
+    });
+    return { ...found, lostObjects: report.damagedObjects.filter(({ harm }) => harm !== 'none') };
+  });
+  await context.setProperties(propertiesOf(summary));
+  const { damagedPoints, damagedPointCount, damagedPacks, damagedObjects, lostObjects } = summary;
+  if (damagedPointCount > 0) throw damagedPointsError(vault, damagedPoints, damagedPointCount);
+  const [lost] = lostObjects;
+  if (lost !== undefined) throw new HoldfastError('StoreDamaged', lost.message, { target: lost.name });
+  const first = damagedPacks[0] ?? damagedObjects[0];
+  if (first === undefined) return 'Completed';
+  await context.setError({
+    code: 'StoreDamaged',
+    message: `There is damage in the store of vault '${vault.name}', and no recovery point has lost anything by it: ${first.message}`,
+    action:
+      'Run "holdfast store repair"; what is read of a damaged pack is stored anew by backups that meet it.',
+  });
+  return 'CompletedWithWarnings';
+}
+
+const underWay = (vault: VaultRow) =>
+  new HoldfastError('ResourceInUse', `The store of vault '${vault.name}' is being verified.`, {
+    target: vault.name,
+    action: 'Wait until that has ended.',
+  });
+
+/** Reads the whole store, and keeps the cursor in the catalog while it does. */
+async function checkAll(
+  workshop: Workshop,
+  context: JobContext<VerifyPayload>,
+  store: Store,
+  task: RunningTask,
+): Promise<VerifyReport> {
+  const { db, clock } = workshop;
+  const { vaultId, bytesPerSecond } = context.payload;
+  const cursor = await firstCursor(workshop, context);
+  const rate = bytesPerSecond === undefined ? undefined : createPace(bytesPerSecond, clock);
+  const progress = createProgressSum(() => clock.monotonicMs());
+  let latest: VerifyProgress | undefined;
+  let savedAt = clock.monotonicMs();
+  const saveCursor = async () => {
+    savedAt = clock.monotonicMs();
+    if (latest !== undefined)
+      await saveUpkeep(db, vaultId, { verify_cursor_json: JSON.stringify(latest.cursor) });
+  };
+  task.reportProgress(() => progress.snapshot());
+  try {
+    return await store.verify({
+      signal: context.signal,
+      ...(cursor === undefined ? {} : { cursor }),
+      onProgress(now) {
+        latest = now;
+        if (now.phase !== 'packs') return;
+        progress.setTotal(now.total);
+        const { done } = now;
+        progress.update('packs', { processedBytes: done, readBytes: done, newBytes: 0, storedBytes: 0 });
+      },
+      async pace(bytes, signal) {
+        if (clock.monotonicMs() - savedAt >= cursorIntervalMs) await saveCursor();
+        await rate?.(bytes, signal);
+      },
+    });
+  } catch (error) {
+    await saveCursor();
+    throw error;
+  }
+}
+
+/** Where to go on: after a restart at the job's own cursor, and by the schedule at that of one that was not finished. */
+async function firstCursor(
+  workshop: Workshop,
+  context: JobContext<VerifyPayload>,
+): Promise<VerifyCursor | undefined> {
+  const { vaultId, fromStart, begun } = context.payload;
+  const { verify_cursor_json: json } = await getUpkeep(workshop.db, vaultId);
+  if (begun === true || !fromStart) {
+    if (begun !== true) await noteBegun(workshop, context, json);
+    return json === null ? undefined : (JSON.parse(json) as VerifyCursor);
+  }
+  await noteBegun(workshop, context, null);
+  return undefined;
+}
+
+async function noteBegun(
+  workshop: Workshop,
+  context: JobContext<VerifyPayload>,
+  cursorJson: string | null,
+): Promise<void> {
+  await saveUpkeep(workshop.db, context.payload.vaultId, {
+    verify_cursor_json: cursorJson,
+    verify_started_at: workshop.clock.now().toString({ fractionalSecondDigits: 3 }),
+  });
+  await context.savePayload({ begun: true });
+}
+
+function propertiesOf(summary: VerificationSummary): Record<string, string> {
+  const { damagedPackCount, damagedObjectCount, damagedPointCount, damagedPoints } = summary;
+  const isSound = damagedPackCount + damagedObjectCount + damagedPointCount === 0;
+  return {
+    'Packs in store': String(summary.packs),
+    'Recovery points': String(summary.points),
+    ...(isSound
+      ? {}
+      : {
+          'Damaged packs': String(damagedPackCount),
+          'Other damaged objects': String(damagedObjectCount),
+          'Damaged recovery points': String(damagedPointCount),
+          ...(damagedPointCount === 0
+            ? {}
+            : { 'What is lost': damagedPoints.map(damagedPointWords).join('\n') }),
+        }),
+  };
+}
