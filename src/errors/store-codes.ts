@@ -25,7 +25,7 @@ export const storeCodes = {
   StoreLockLost: {
     status: 409,
     action:
-      'Start the operation again: the store is opened anew. If it stays so, look for what keeps this machine from reaching the object storage, and for a second service that uses the store.',
+      'Start the operation again: the store is opened anew. If it stays so, look for what keeps this machine from reaching the object storage, for a second service that uses the store, and for whoever removes its file `lock`.',
     retryable: true,
   },
   StoreAccessDenied: {

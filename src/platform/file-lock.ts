@@ -1,8 +1,11 @@
+import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
 /** A lock on a file; the kernel drops it when the process ends, however it ends. */
 export interface FileLock extends Disposable {
   readonly path: string;
+  /** Whether `path` is still the file that is locked: once somebody has removed it, another process can lock a new one. */
+  isThere(): boolean;
 }
 
 /**
@@ -24,13 +27,20 @@ export function tryLockFile(path: string): FileLock | undefined {
     if (error instanceof Error && /locked|busy/i.test(error.message)) return undefined;
     throw error;
   }
+  const own = idOf(path);
   let held = true;
   return {
     path,
+    isThere: () => own !== undefined && idOf(path) === own,
     [Symbol.dispose]() {
       if (!held) return;
       held = false;
       database.close();
     },
   };
+}
+
+function idOf(path: string): string | undefined {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found && `${found.dev} ${found.ino}`;
 }

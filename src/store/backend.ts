@@ -15,7 +15,8 @@ export interface StoreLock extends AsyncDisposable {
   /**
    * Aborted when the lock is no longer ours, with StoreLockLost as the reason. From a moment before that, and while
    * nobody else can have the lock yet, every call of the backend fails with the same, for good: whoever wants the place
-   * again makes a new backend. A lock that the kernel holds is never lost.
+   * again makes a new backend. A lock in a directory is held by the kernel; it
+   * is lost only when somebody removes its file, and that is noticed before the next change.
    */
   readonly lost: AbortSignal;
 }

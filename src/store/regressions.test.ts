@@ -150,6 +150,35 @@ describe('mistakes that others made', () => {
     }
   });
 
+  test('restic #3182: somebody removes the lock while it is held, and lets another process in', async () => {
+    const parent = await mkdtemp(join(tmpdir(), 'holdfast-unlock-'));
+    const directory = join(parent, 'store');
+    try {
+      const options = { clock: new MovableClock(), chunkSizeBytes: testChunkBytes };
+      const first = await createStore(fileSystemBackend(directory), options);
+      await backUp(first, 'one', noise(1, 4));
+      await backUp(first, 'two', noise(2, 4));
+      const writer = await first.beginPoint({ itemId: 'vm', pointId: 'late' });
+      const { disk } = await writeContent(writer, noise(3, 4));
+      await rm(join(directory, 'lock'));
+      await using second = await openStore(fileSystemBackend(directory), options);
+      // Whoever had the lock first changes nothing any more, and says why.
+      const lost = { code: 'StoreLockLost' };
+      await expect(first.deletePoint('vm', 'one')).rejects.toMatchObject(lost);
+      const record = { createdAt, disks: [{ name: 'sda', disk }], metadata: {} };
+      await expect(writer.commit(record)).rejects.toMatchObject(lost);
+      expect(first.lost.aborted).toBe(true);
+      await expect(first.collect({ force: true })).rejects.toMatchObject(lost);
+      await first[Symbol.asyncDispose]();
+      expect((await second.listPoints()).points.map(({ pointId }) => pointId)).toEqual(['one', 'two']);
+      await backUp(second, 'three', noise(3, 4));
+      expect((await restore(second, 'one')).equals(noise(1, 4))).toBe(true);
+      expect((await second.verify()).damagedPacks).toEqual([]);
+    } finally {
+      await rm(parent, { recursive: true, force: true });
+    }
+  });
+
   test('borg #4829: an index that is wrong in any way costs time, and no point', async () => {
     const { backend, options, store } = await emptyStore();
     const content = noise(1, 6);

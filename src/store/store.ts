@@ -36,7 +36,7 @@ export interface Store extends AsyncDisposable {
   /**
    * Aborted when the right to change the store has been lost, with StoreLockLost as the reason: a lease that could not
    * be renewed in time. Writers and collections end with it, everything fails from then on, and the store is to be
-   * disposed and opened anew. A store in a directory never loses it.
+   * disposed and opened anew. A store in a directory loses it only if somebody removes its file `lock`.
    */
   readonly lost: AbortSignal;
   /** Begins a recovery point. Dispose it: without `commit` everything it wrote is garbage for a later collection. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../../errors/index.ts';
-import { type Backend, checkObjectName, checkPrefix, neverLost, type ObjectInfo } from '../backend.ts';
+import { type Backend, checkObjectName, checkPrefix, type ObjectInfo } from '../backend.ts';
 import { type Files, nodeFiles } from './files.ts';
 
 /** Files being written live here, and only the holder of the lock writes: at lock time all of it is left over. */
@@ -12,6 +12,27 @@ const lockFile = 'lock';
 export function fileSystemBackend(directory: string, files: Files = nodeFiles): Backend {
   /** Directories known to exist durably, so that a put into a known one costs no call. */
   const known = new Set<string>();
+
+  const lost = new AbortController();
+  let held: ReturnType<Files['lock']>;
+
+  /**
+   * Before every change. A lock file that somebody removed ("unlocked") lets another process in, and then there are two:
+   * this one stops. A directory that has gone with its lock is not mounted; that is another failure.
+   */
+  async function throwIfLost(): Promise<void> {
+    if (held !== undefined && !held.isThere()) {
+      await files.stat(directory);
+      lost.abort(
+        new HoldfastError(
+          'StoreLockLost',
+          `The lock of the store at ${directory} has been removed while it was held; nothing more is written there.`,
+          { target: directory },
+        ),
+      );
+    }
+    lost.signal.throwIfAborted();
+  }
 
   async function guarded<T>(what: string, action: () => Promise<T>): Promise<T> {
     try {
@@ -97,17 +118,21 @@ export function fileSystemBackend(directory: string, files: Files = nodeFiles): 
     lock({ create }) {
       return guarded('locked', async () => {
         if (create) await files.makeDirectory(directory);
+        lost.signal.throwIfAborted();
         const lock = files.lock(join(directory, lockFile));
         if (lock === undefined) return undefined;
+        held = lock;
         try {
           await removeLeftovers();
         } catch (error) {
+          held = undefined;
           lock[Symbol.dispose]();
           throw error;
         }
         return {
-          lost: neverLost,
+          lost: lost.signal,
           async [Symbol.asyncDispose]() {
+            held = undefined;
             lock[Symbol.dispose]();
           },
         };
@@ -115,11 +140,15 @@ export function fileSystemBackend(directory: string, files: Files = nodeFiles): 
     },
     put(name, parts) {
       checkObjectName(name);
-      return guarded(`written to (${name})`, () => put(name, parts));
+      return guarded(`written to (${name})`, async () => {
+        await throwIfLost();
+        await put(name, parts);
+      });
     },
     get(name, range) {
       checkObjectName(name);
       range?.signal?.throwIfAborted();
+      lost.signal.throwIfAborted();
       return guarded(`read (${name})`, () => presentOr(() => files.read(join(directory, name), range)));
     },
     stat(name) {
@@ -140,6 +169,7 @@ export function fileSystemBackend(directory: string, files: Files = nodeFiles): 
     delete(name) {
       checkObjectName(name);
       return guarded(`deleted from (${name})`, async () => {
+        await throwIfLost();
         const path = join(directory, name);
         await presentOr(() => files.unlink(path));
         await presentOr(() => files.syncDirectory(dirname(path)));

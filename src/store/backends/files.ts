@@ -20,7 +20,8 @@ export interface Files {
   read(path: string, range?: { offset: number; length: number; into?: Buffer }): Promise<Buffer>;
   stat(path: string): Promise<{ sizeBytes: number; directory: boolean }>;
   readDirectory(path: string): Promise<{ name: string; directory: boolean }[]>;
-  lock(path: string): Disposable | undefined;
+  /** `isThere`: whether `path` is still what is locked. */
+  lock(path: string): (Disposable & { isThere(): boolean }) | undefined;
 }
 
 export interface NewFile {

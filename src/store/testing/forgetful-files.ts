@@ -138,10 +138,10 @@ export class ForgetfulFiles implements Files {
     }));
   }
 
-  lock(path: string): Disposable | undefined {
+  lock(path: string) {
     if (this.#locked.has(path)) return undefined;
     this.#locked.add(path);
-    return { [Symbol.dispose]: () => void this.#locked.delete(path) };
+    return { isThere: () => true, [Symbol.dispose]: () => void this.#locked.delete(path) };
   }
 
   async #change(call: string, action: () => void): Promise<void> {
