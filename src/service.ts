@@ -144,6 +144,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       version: await packageVersion(),
       startedAt: systemClock.now(),
       createStore: (path) => createStore(fileSystemBackend(path), { clock: systemClock }),
+      replicaStores: {
+        create: (path) => createStore(fileSystemBackend(path), { clock: systemClock }),
+        open: (path) => openStore(fileSystemBackend(path), { clock: systemClock }),
+      },
     },
     credential,
     tls,

@@ -4,6 +4,8 @@ import type { HostRow, ItemRow, VaultRow } from '../catalog/index.ts';
 export interface ResourceIds {
   group(resourceGroup: string): string;
   vault(vault: VaultRow): string;
+  /** The second store of a vault, of which there is at most one. */
+  replica(vault: VaultRow): string;
   policy(vault: VaultRow, name: string): string;
   item(vault: VaultRow, item: ItemRow): string;
   point(vault: VaultRow, item: ItemRow, pointId: string): string;
@@ -25,6 +27,7 @@ export function resourceIds(subscriptionId: string): ResourceIds {
   return {
     group,
     vault,
+    replica: (row) => `${vault(row)}/providers/Holdfast.Fleet/replicas/default`,
     policy: (row, name) => `${vault(row)}/backupPolicies/${name}`,
     item,
     point: (row, protectedItem, pointId) => `${item(row, protectedItem)}/recoveryPoints/${pointId}`,

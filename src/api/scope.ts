@@ -6,6 +6,13 @@ import { HoldfastError } from '../errors/index.ts';
 import type { Store, Workshop } from '../jobs/index.ts';
 import { machineOfItemName, type ResourceIds } from './resource-ids.ts';
 
+/** How the second stores of vaults are made, and opened before anybody knows them. */
+export interface ReplicaStores {
+  create(path: string): Promise<Store>;
+  /** @throws StoreNotFound */
+  open(path: string): Promise<Store>;
+}
+
 /** What the routes work with. */
 export interface ApiScope {
   workshop: Workshop;
@@ -18,6 +25,7 @@ export interface ApiScope {
   startedAt: Temporal.Instant;
   /** Makes the store of a new vault in `path`. */
   createStore(path: string): Promise<Store>;
+  replicaStores: ReplicaStores;
 }
 
 export type RegisterRoutes = (app: FastifyInstance, scope: ApiScope) => void;

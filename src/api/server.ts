@@ -10,6 +10,7 @@ import { registerOperations } from './routes/operations.ts';
 import { registerPolicies } from './routes/policies.ts';
 import { registerProtectedItems } from './routes/protected-items.ts';
 import { registerRecoveryPoints } from './routes/recovery-points.ts';
+import { registerReplicas } from './routes/replicas.ts';
 import { registerService } from './routes/service.ts';
 import { registerVaults } from './routes/vaults.ts';
 import { registerVirtualMachines } from './routes/virtual-machines.ts';
@@ -87,6 +88,7 @@ export function createServer({ scope, credential, tls, log }: ServerOptions): Fa
     registerPolicies,
     registerProtectedItems,
     registerRecoveryPoints,
+    registerReplicas,
     registerJobs,
     registerOperations,
   ]) {

@@ -69,6 +69,12 @@ export class Call<Options = unknown> {
     });
   }
 
+  /** For a command whose argument is the vault: what it starts is looked for there. */
+  inVault(name: string): this {
+    (this.options as CommonOptions).vault = name;
+    return this;
+  }
+
   time(iso: string | undefined): string {
     return formatTime(iso, this.look.timeZone, this.now);
   }

@@ -45,3 +45,14 @@ export function parseDirectory(text: string): string {
   if (text.startsWith('/')) return text;
   throw new InvalidArgumentError("It takes an absolute directory (on the VM's host).");
 }
+
+const rateUnits: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+
+/** Bytes in a second, with a binary unit (`20M`), or `none`. */
+export function parseRate(text: string): number | 'none' {
+  if (text === 'none') return text;
+  const [, digits, unit = ''] = /^(\d{1,9})([KMG]?)$/i.exec(text) ?? [];
+  const bytes = Number(digits) * (rateUnits[unit.toUpperCase()] ?? 0);
+  if (digits !== undefined && bytes >= 1024 && Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError('It takes bytes in a second, 1K at least: 500K, 20M, 1G, or none.');
+}

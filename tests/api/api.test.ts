@@ -10,7 +10,7 @@ import { createLocalCredential } from '../../src/access/index.ts';
 import { createClient, type HoldfastClient } from '../../src/api/client/index.ts';
 import { createServer, ensureCertificate, resourceIds } from '../../src/api/index.ts';
 import { createSmallEstate, type SmallEstate } from '../../src/jobs/testing/small-estate.ts';
-import { createStore, fileSystemBackend } from '../../src/store/index.ts';
+import { createStore, fileSystemBackend, openStore } from '../../src/store/index.ts';
 
 const subscriptionId = '11111111-2222-3333-4444-555555555555';
 const vault = { resourceGroup: 'default', vault: 'Main' };
@@ -42,6 +42,10 @@ beforeEach(async () => {
       version: '0.0.0',
       startedAt: Temporal.Now.instant(),
       createStore: (path) => createStore(fileSystemBackend(path), { clock: now }),
+      replicaStores: {
+        create: (path) => createStore(fileSystemBackend(path), { clock: now }),
+        open: (path) => openStore(fileSystemBackend(path), { clock: now }),
+      },
     },
     credential,
     tls,
@@ -375,6 +379,164 @@ describe('hosts', () => {
       message: expect.stringContaining("'memory'"),
     });
     expect(await client.hosts.list()).toHaveLength(1);
+  });
+});
+
+describe('the replica of a vault', () => {
+  const backUp = async () => {
+    estate.now = estate.now.add({ seconds: 1 });
+    const accepted = await client.items.backup(item, { properties: { objectType: 'IaasVMBackupRequest' } });
+    await estate.settled(await client.operations.jobOf(accepted));
+    await estate.replicated();
+  };
+  const path = () => join(directory, 'second');
+  const set = (properties: Parameters<typeof client.replica.put>[1]['properties']) =>
+    client.replica.put(vault, { properties });
+  const synced = async (force = false) => {
+    const accepted = await client.replica.sync(vault, { properties: { force } });
+    const jobId = await client.operations.jobOf(accepted);
+    await estate.settled(jobId);
+    expect(await client.operations.wait(accepted)).toMatchObject({ status: 'Succeeded' });
+    return (await client.jobs.get(vault, jobId)).properties;
+  };
+
+  it('is set up, kept up to date, changed, restored from, and let go of', async () => {
+    await expect(client.replica.get(vault)).rejects.toMatchObject({ code: 'ResourceNotFound' });
+    await expect(client.replica.sync(vault, { properties: {} })).rejects.toMatchObject({
+      code: 'ResourceNotFound',
+    });
+    estate.host.write(estate.vmUuid, 'vda', 0, new Uint8Array(300_000).fill(7));
+    await backUp();
+    const made = await set({ storePath: path() });
+    expect(made).toMatchObject({
+      type: 'Holdfast.Fleet/replicas',
+      properties: { storePath: path(), status: 'Ready', retention: { mode: 'Follow' } },
+    });
+    expect(made.properties.jobId).toBeDefined(); // the first replication begins at once
+    await estate.replicated();
+    expect((await client.replica.get(vault)).properties).toMatchObject({
+      recoveryPoints: 1,
+      lag: { recoveryPoints: 0, bytes: 0 },
+      lastCompletedTime: expect.any(String),
+    });
+    await backUp();
+    const job = await synced();
+    expect(job).toMatchObject({ operation: 'Replicate', status: 'Completed', entityFriendlyName: 'Main' });
+    expect(job.extendedInfo?.tasksList.map(({ status }) => status)).toEqual([
+      'Completed',
+      'Completed',
+      'Skipped',
+    ]);
+    expect(job.extendedInfo?.propertyBag).not.toHaveProperty('VM Name');
+    expect(await client.jobs.list(vault, { operation: 'Replicate' })).toHaveLength(3);
+
+    expect(
+      await set({ retention: { mode: 'Keep', count: 5, days: 90 }, bytesPerSecond: 2 ** 20 }),
+    ).toMatchObject({
+      properties: {
+        retention: { mode: 'Keep', count: 5, days: 90 },
+        bytesPerSecond: 2 ** 20,
+        storePath: path(),
+      },
+    });
+    expect((await set({ bytesPerSecond: null })).properties).not.toHaveProperty('bytesPerSecond');
+
+    const [point] = await client.recoveryPoints.list(item);
+    expect(point?.properties.holdfast.inReplica).toBe(true);
+    const restored = await client.recoveryPoints.restore(item, point?.name ?? '', {
+      properties: {
+        objectType: 'IaasVMRestoreRequest',
+        recoveryType: 'RestoreDisks',
+        storageAccountId: join(directory, 'restored'),
+        holdfast: { from: 'replica' },
+      },
+    });
+    await estate.settled(await client.operations.jobOf(restored));
+    const image = await readFile(join(directory, 'restored', `web-${point?.name}-vda.raw`));
+    expect(image.equals(estate.host.contentOf(estate.vmUuid, 'vda'))).toBe(true);
+
+    await client.replica.delete(vault);
+    await expect(client.replica.get(vault)).rejects.toMatchObject({ code: 'ResourceNotFound' });
+    expect((await client.recoveryPoints.list(item))[0]?.properties.holdfast.inReplica).toBe(false);
+    // The store stays as it is, for anybody, and for the vault again.
+    {
+      await using alone = await openStore(fileSystemBackend(path()), { clock: now });
+      expect((await alone.listPoints()).points).toHaveLength(2);
+    }
+    await set({ storePath: path() });
+    await estate.replicated();
+    expect((await client.replica.get(vault)).properties).toMatchObject({
+      recoveryPoints: 2,
+      lag: { recoveryPoints: 0 },
+    });
+  });
+
+  it('is told to be behind, and why, when its store is away', async () => {
+    await set({ storePath: path() });
+    await estate.replicated();
+    await estate.workshop.estate.closeReplica('v1');
+    await rm(path(), { recursive: true });
+    await backUp();
+    const { properties } = await client.replica.get(vault);
+    expect(properties).toMatchObject({
+      status: 'Unavailable',
+      statusMessage: expect.stringContaining(path()),
+      lag: { recoveryPoints: 1, since: expect.any(String) },
+      lastError: { code: 'StoreNotFound' },
+    });
+  });
+
+  it('is refused where it would be of no use, and nothing is made', async () => {
+    const own = join(directory, 'own');
+    await client.vaults.put(
+      { ...vault, vault: 'Other' },
+      {
+        location: 'local',
+        properties: { holdfast: { storePath: own } },
+      },
+    );
+    await expect(set({})).rejects.toMatchObject({ code: 'InvalidInput' });
+    await expect(set({ storePath: own })).rejects.toMatchObject({
+      code: 'ReplicaNotUsable',
+      message: expect.stringContaining("store of vault 'Other'"),
+    });
+    await expect(set({ storePath: join(own, 'inside') })).rejects.toMatchObject({ code: 'ReplicaNotUsable' });
+    await expect(set({ storePath: directory })).rejects.toMatchObject({ code: 'ReplicaNotUsable' });
+    const foreign = join(directory, 'foreign');
+    {
+      await using store = await createStore(fileSystemBackend(foreign), { clock: now });
+      await using writer = await store.beginPoint({ itemId: 'a', pointId: 'b' });
+      await writer.commit({ createdAt: '2026-01-01T00:00:00Z', disks: [], metadata: {} });
+    }
+    await expect(set({ storePath: foreign })).rejects.toMatchObject({
+      code: 'ReplicaNotUsable',
+      message: expect.stringContaining('recovery point b'),
+    });
+    {
+      await using _open = await openStore(fileSystemBackend(foreign), { clock: now }); // it was let go of
+    }
+    await expect(client.replica.get(vault)).rejects.toMatchObject({ code: 'ResourceNotFound' });
+    await set({ storePath: path() });
+    await expect(set({ storePath: join(directory, 'third') })).rejects.toMatchObject({
+      code: 'ResourceAlreadyExists',
+    });
+    await expect(readdir(join(directory, 'third'))).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(
+      raw('PUT', `${vaultUrl}/providers/Holdfast.Fleet/replicas/default`, {
+        body: JSON.stringify({ properties: { retention: { mode: 'Keep' } } }),
+      }),
+    ).resolves.toMatchObject({ status: 400 });
+    await estate.replicated();
+  });
+
+  it('is not let go of while it is being brought up to date', async () => {
+    await set({ storePath: path() });
+    await estate.replicated();
+    {
+      using _busy = estate.workshop.phases.tryEnter('replication', 'v1');
+      await expect(client.replica.delete(vault)).rejects.toMatchObject({ code: 'ResourceInUse' });
+    }
+    await client.replica.delete(vault);
   });
 });
 

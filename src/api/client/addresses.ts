@@ -34,6 +34,8 @@ export const paths = {
     const inVault = path`/backupFabrics/Azure/protectionContainers/${`iaasvmcontainer;${name}`}/protectedItems/${`vm;${name}`}`;
     return paths.vault(sub, at) + inVault;
   },
+  replica: (sub: string, at: VaultAddress) =>
+    `${paths.vault(sub, at)}/providers/Holdfast.Fleet/replicas/default`,
   policies: (sub: string, at: VaultAddress) => `${paths.vault(sub, at)}/backupPolicies`,
   policy: (sub: string, at: VaultAddress, name: string) => paths.policies(sub, at) + path`/${name}`,
   items: (sub: string, at: VaultAddress) => `${paths.vault(sub, at)}/backupProtectedItems`,

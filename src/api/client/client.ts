@@ -135,6 +135,21 @@ export function createClient(options: ClientOptions) {
       },
     },
 
+    /** The second store of a vault. */
+    replica: {
+      get: async (at: VaultAddress) => get(shapes.replica, paths.replica(await subscriptionId(), at)),
+      /** Sets it up, or changes how it is kept. */
+      put: async (at: VaultAddress, body: shapes.ReplicaRequest) =>
+        read(shapes.replica, await call('PUT', paths.replica(await subscriptionId(), at), body)),
+      /** Ends the replication; the store and what is in it stay. */
+      delete: async (at: VaultAddress): Promise<void> => {
+        await call('DELETE', paths.replica(await subscriptionId(), at));
+      },
+      /** Starts a Replicate job, or names the one that is under way. */
+      sync: async (at: VaultAddress, body: shapes.ReplicaSyncRequest) =>
+        accept('POST', `${paths.replica(await subscriptionId(), at)}/sync`, body),
+    },
+
     policies: {
       list: async (at: VaultAddress) => list(shapes.policy, paths.policies(await subscriptionId(), at)),
       get: async (at: VaultAddress, name: string) =>

@@ -162,6 +162,73 @@ const retentionDays = {
     .optional(),
 };
 
+// --- Holdfast.Fleet/replicas: the second store of a vault ------------------------------------------------------
+
+/** `Follow`: a point goes when its time is over and the vault has given it up. `Keep`: whatever count or days keep. */
+const replicaRetention = z.discriminatedUnion('mode', [
+  z.strictObject({ mode: z.literal('Follow') }),
+  z
+    .strictObject({
+      mode: z.literal('Keep'),
+      /** Newest points of each VM. */
+      count: z.number().int().min(1).max(9999).optional(),
+      /** Points younger than this. */
+      days: z.number().int().min(1).max(36_159).optional(),
+    })
+    .refine(({ count, days }) => count !== undefined || days !== undefined, 'count or days is needed'),
+]);
+
+export const replicaRequest = z.strictObject({
+  properties: z.strictObject({
+    /** Directory of the second store. Needed when it is set up, and fixed then. */
+    storePath: z.string().startsWith('/').max(1024).optional(),
+    /** Default: `Follow`. */
+    retention: replicaRetention.optional(),
+    /** Most to read from the vault's store in a second; null: no limit. */
+    bytesPerSecond: z.number().int().min(1024).nullable().optional(),
+  }),
+});
+export type ReplicaRequest = z.infer<typeof replicaRequest>;
+
+export const replicaSyncRequest = z.strictObject({
+  properties: z.strictObject({
+    /** Removes even most of the replica's points at once, when their time is over. */
+    force: z.boolean().optional(),
+  }),
+});
+export type ReplicaSyncRequest = z.infer<typeof replicaSyncRequest>;
+
+export const replica = z.object({
+  ...resource,
+  properties: z.object({
+    storePath: z.string(),
+    storeId: z.string(),
+    status: z.enum(['Ready', 'Unavailable']),
+    statusMessage: z.string().optional(),
+    retention: replicaRetention,
+    bytesPerSecond: z.number().optional(),
+    recoveryPoints: z.number().optional(),
+    storedBytes: z.number().optional(),
+    uniqueBytes: z.number().optional(),
+    /** What has not been replicated yet. */
+    lag: z.object({
+      recoveryPoints: z.number(),
+      /** Content that was new to the vault with them: about what is to be sent. */
+      bytes: z.number(),
+      /** When the oldest of them was taken. */
+      since: z.string().optional(),
+    }),
+    /** Of the replication that is under way. */
+    jobId: z.string().optional(),
+    /** When the last replication ended, and when one last ended with nothing left to do. */
+    lastAttemptTime: z.string().optional(),
+    lastCompletedTime: z.string().optional(),
+    /** What went wrong in the last one. */
+    lastError: z.object({ code: z.string(), message: z.string(), action: z.string() }).optional(),
+  }),
+});
+export type Replica = z.infer<typeof replica>;
+
 export const policy = z.object({
   ...resource,
   properties: z.object({
@@ -369,6 +436,8 @@ export const recoveryPoint = z.object({
     recoveryPointProperties: z.object({ expiryTime: z.string().optional(), ruleName: z.string().optional() }),
     holdfast: z.object({
       jobId: z.string().optional(),
+      /** The vault's second store has it, too, or it alone. */
+      inReplica: z.boolean().optional(),
       frozenMs: z.number(),
       powerState: z.string(),
       disks: z.array(
@@ -409,6 +478,8 @@ export const restoreRequest = z.strictObject({
         disks: z.array(z.string().max(64)).min(1).max(64).optional(),
         /** Default: the snapshot tier while it is there, else the vault. */
         tier: z.enum(['snapshot', 'vault']).optional(),
+        /** Which store of the vault, and no other. Default: its own, and its replica where that fails. */
+        from: z.enum(['primary', 'replica']).optional(),
         /** Connect the new VM's network interfaces. Default false. */
         connectNetwork: z.boolean().optional(),
         /** Start the new VM. Default false. */

@@ -12,6 +12,7 @@ import {
   vaultPath,
 } from '../scope.ts';
 import { presentItemAlone } from './protected-items.ts';
+import { replicaPath } from './replicas.ts';
 
 /** What Azure writes where something has not ended. */
 const notEnded = '0001-01-01T00:00:00';
@@ -63,12 +64,20 @@ export const registerOperations: RegisterRoutes = (app, scope) => {
   for (const path of [
     `${vaultPath}/backupOperations/:operation`,
     `${itemPath}/operationsStatus/:operation`,
+    `${replicaPath}/operationsStatus/:operation`,
   ]) {
     app.get(path, async (request) => {
       await vaultOf(db, request);
       return statusOf(await operationOf(param(request, 'operation')), request.url.split('?')[0] ?? '');
     });
   }
+
+  // What a sync leaves is told by the replica itself.
+  app.get(`${replicaPath}/operationResults/:operation`, async (request, reply) => {
+    await vaultOf(db, request);
+    await operationOf(param(request, 'operation'));
+    return reply.code(204).send();
+  });
 
   app.get(`${itemPath}/operationResults/:operation`, async (request, reply) => {
     const vault = await vaultOf(db, request);

@@ -66,6 +66,7 @@ function present(scope: ApiScope, vault: VaultRow, item: ItemRow, point: PointRo
       },
       holdfast: {
         jobId: point.job_id,
+        inReplica: point.in_replica === 1,
         frozenMs: frozen.frozenMs,
         powerState: frozen.powerState,
         disks: frozen.disks.map((disk) => {
@@ -89,13 +90,17 @@ function present(scope: ApiScope, vault: VaultRow, item: ItemRow, point: PointRo
   };
 }
 
+/** Whether a point is offered: it can be restored from somewhere. */
+const isSomewhere = (point: PointRow) =>
+  point.in_snapshot === 1 || point.in_vault === 1 || point.in_replica === 1;
+
 export const registerRecoveryPoints: RegisterRoutes = (app, scope) => {
   const { workshop, ids } = scope;
   const { db } = workshop;
 
   const pointOf = async (item: ItemRow, name: string): Promise<PointRow> => {
     const point = await findPoint(db, item.item_id, name);
-    if (point === undefined || (point.in_snapshot !== 1 && point.in_vault !== 1)) {
+    if (point === undefined || !isSomewhere(point)) {
       throw new HoldfastError('ResourceNotFound', `'${item.vm_name}' has no recovery point ${name}.`, {
         target: name,
         action: 'List the recovery points with "holdfast recovery-point list".',
@@ -143,7 +148,7 @@ export const registerRecoveryPoints: RegisterRoutes = (app, scope) => {
     const until = momentOf(filter.get('enddate'));
     const points = (await listPoints(db, item.item_id)).filter(
       (point) =>
-        (point.in_snapshot === 1 || point.in_vault === 1) &&
+        isSomewhere(point) &&
         (from === undefined || point.taken_at >= from) &&
         (until === undefined || point.taken_at <= until),
     );
@@ -161,7 +166,7 @@ export const registerRecoveryPoints: RegisterRoutes = (app, scope) => {
     const item = await itemOf(db, vault, request);
     const point = await pointOf(item, param(request, 'point'));
     const { properties } = parseBody(restoreRequest, request);
-    const { diskFormat, disks, tier, connectNetwork, start, allowDamaged } = properties.holdfast ?? {};
+    const { diskFormat, disks, tier, from, connectNetwork, start, allowDamaged } = properties.holdfast ?? {};
     const target = properties.targetVirtualMachineId;
     refuseContradiction(vault, item, point, properties);
     if (properties.recoveryType === 'AlternateLocation' && disks !== undefined) {
@@ -175,6 +180,7 @@ export const registerRecoveryPoints: RegisterRoutes = (app, scope) => {
       ...(diskFormat === undefined ? {} : { diskFormat }),
       ...(disks === undefined ? {} : { disks }),
       ...(tier === undefined ? {} : { tier }),
+      ...(from === undefined ? {} : { from }),
       ...(target === undefined
         ? {}
         : { machineName: target.startsWith('/subscriptions/') ? nameOfResourceId(target) : target }),

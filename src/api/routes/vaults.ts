@@ -144,6 +144,7 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
     }
     await deleteVault(db, row.vault_id);
     await estate.closeStore(row.vault_id);
+    await estate.closeReplica(row.vault_id);
     return reply.code(204).send();
   });
 };
@@ -152,7 +153,7 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
  * Makes the directory of a store. Returns whether it was not there: then nobody else put anything into it, and it may be
  * removed again. False as well where it can't be made; the store itself says why.
  */
-async function claimDirectory(path: string): Promise<boolean> {
+export async function claimDirectory(path: string): Promise<boolean> {
   try {
     await makeDirectoryDurable(dirname(path));
     await mkdir(path, { mode: 0o700 });

@@ -64,11 +64,17 @@ export function addRecoveryPointCommands(program: Command, cli: Cli): void {
 }
 
 /** Where the point can be restored from. */
-function tiers({ recoveryPointTierDetails }: Properties): Cell {
+function tiers({ recoveryPointTierDetails, holdfast: { inReplica } }: Properties): Cell {
   const has = (type: string) =>
     recoveryPointTierDetails.some((tier) => tier.type === type && tier.status === 'Valid');
-  if (has('InstantRP')) return has('HardenedRP') ? 'snapshot and vault' : 'snapshot';
-  return has('HardenedRP') ? 'vault' : { text: 'none', tone: 'bad' };
+  const places = [
+    ...(has('InstantRP') ? ['snapshot'] : []),
+    ...(has('HardenedRP') ? ['vault'] : []),
+    ...(inReplica === true ? ['replica'] : []),
+  ];
+  const last = places.pop();
+  if (last === undefined) return { text: 'none', tone: 'bad' };
+  return places.length === 0 ? last : `${places.join(', ')} and ${last}`;
 }
 
 function storedBytes({ holdfast }: Properties): number | undefined {

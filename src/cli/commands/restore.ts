@@ -22,6 +22,7 @@ type Properties = RestoreRequest['properties'];
 interface RestoreOptions extends VmOptions, WaitOptions {
   recoveryPoint: string;
   tier?: 'snapshot' | 'vault';
+  from?: 'primary' | 'replica';
   format?: 'raw' | 'qcow2';
   allowDamaged?: boolean;
 }
@@ -96,6 +97,12 @@ function withRestore(command: Command): Command {
           'where to restore from (default: the snapshot while it is there, else the vault)',
         ).choices(['snapshot', 'vault']),
       )
+      .addOption(
+        new Option(
+          '--from <store>',
+          "which store of the vault, and no other (default: the vault's own, and its replica where that fails)",
+        ).choices(['primary', 'replica']),
+      )
       .option(
         '--allow-damaged',
         'restore what can be read of a damaged point in the vault; the rest becomes zeros and is listed',
@@ -105,7 +112,7 @@ function withRestore(command: Command): Command {
 
 async function restore(call: Call<RestoreOptions>, what: Omit<Properties, 'objectType' | 'recoveryPointId'>) {
   const at = itemAddress(call);
-  const { tier, format, allowDamaged } = call.options;
+  const { tier, from, format, allowDamaged } = call.options;
   const client = await call.connect();
   const point = await pointOf(client, at, call.options);
   const accepted = await client.recoveryPoints.restore(at, point, {
@@ -116,6 +123,7 @@ async function restore(call: Call<RestoreOptions>, what: Omit<Properties, 'objec
       holdfast: {
         ...what.holdfast,
         ...(tier === undefined ? {} : { tier }),
+        ...(from === undefined ? {} : { from }),
         ...(format === undefined ? {} : { diskFormat: format }),
         ...(allowDamaged === true ? { allowDamaged } : {}),
       },
@@ -125,15 +133,22 @@ async function restore(call: Call<RestoreOptions>, what: Omit<Properties, 'objec
 }
 
 /** The id as given, or the newest point that the wanted tier still has. */
-async function pointOf(client: HoldfastClient, at: ItemAddress, { recoveryPoint, tier }: RestoreOptions) {
+async function pointOf(
+  client: HoldfastClient,
+  at: ItemAddress,
+  { recoveryPoint, tier, from }: RestoreOptions,
+) {
   if (recoveryPoint !== 'latest') return recoveryPoint;
   const wanted = { any: ['InstantRP', 'HardenedRP'], snapshot: ['InstantRP'], vault: ['HardenedRP'] }[
     tier ?? 'any'
   ];
   const points = (await client.recoveryPoints.list(at)).filter(({ properties }) =>
-    properties.recoveryPointTierDetails.some(
-      ({ type, status }) => status === 'Valid' && wanted.includes(type),
-    ),
+    from === 'replica'
+      ? properties.holdfast.inReplica === true
+      : properties.recoveryPointTierDetails.some(
+          ({ type, status }) =>
+            status === 'Valid' && (from === 'primary' ? ['HardenedRP'] : wanted).includes(type),
+        ),
   );
   const newest = points
     .toSorted(
@@ -141,7 +156,7 @@ async function pointOf(client: HoldfastClient, at: ItemAddress, { recoveryPoint,
     )
     .at(-1);
   if (newest !== undefined) return newest.name;
-  const where = tier === undefined ? '' : ` in the ${tier} tier`;
+  const where = from === 'replica' ? ' in the replica' : tier === undefined ? '' : ` in the ${tier} tier`;
   throw new HoldfastError('ResourceNotFound', `VM ${at.vm} has no recovery point${where}.`, {
     action: 'List the recovery points with "holdfast recovery-point list".',
   });

@@ -7,6 +7,7 @@ import { count, formatBytes, nothing } from '../format.ts';
 import { parseDirectory, parseTag } from '../parse.ts';
 import type { Cell } from '../table.ts';
 import { inNamedGroup } from './host.ts';
+import { addVaultReplicaCommands } from './vault-replica.ts';
 
 const statusWords: Record<Vault['properties']['holdfast']['status'], Cell> = {
   Ready: { text: 'ready', tone: 'good' },
@@ -117,6 +118,8 @@ export function addVaultCommands(program: Command, cli: Cli): void {
     await client.vaults.delete(at);
     call.write(`Vault ${at.vault} is deleted.\n`);
   });
+
+  addVaultReplicaCommands(noun, cli);
 }
 
 /** The vault that these commands name as their argument. */

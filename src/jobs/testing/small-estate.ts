@@ -13,7 +13,14 @@ import {
 } from '../../catalog/index.ts';
 import { createMemoryHost, type MemoryHost } from '../../machines/index.ts';
 import { defaultPolicy, type ReplicaRetention } from '../../protection/index.ts';
-import { createStore, type MemoryBackend, memoryBackend, openStore, type Store } from '../../store/index.ts';
+import {
+  createStore,
+  fileSystemBackend,
+  type MemoryBackend,
+  memoryBackend,
+  openStore,
+  type Store,
+} from '../../store/index.ts';
 import { BackgroundWork } from '../background-work.ts';
 import { backupOperation } from '../backup.ts';
 import { collectStoreOperation } from '../collect-store.ts';
@@ -140,7 +147,8 @@ export async function createSmallEstate(): Promise<SmallEstate> {
         {
           openHost: async () => host,
           openStore: () => openStore(backend, { clock }),
-          openReplica: () => openStore(estate.replicaBackend, { clock }),
+          openReplica: ({ store_path: path }) =>
+            openStore(path === '/replica' ? estate.replicaBackend : fileSystemBackend(path), { clock }),
         },
         log,
       ),

@@ -1,0 +1,208 @@
+import { randomUUID } from 'node:crypto';
+import {
+  deleteReplica,
+  findReplica,
+  insertOperation,
+  insertReplica,
+  type ReplicaRow,
+  updateReplica,
+  type VaultRow,
+} from '../../catalog/index.ts';
+import { HoldfastError, messageOf } from '../../errors/index.ts';
+import {
+  type JobError,
+  noReplica,
+  openReplication,
+  replicaLag,
+  retentionOf,
+  startReplication,
+} from '../../jobs/index.ts';
+import type { ReplicaRetention } from '../../protection/index.ts';
+import { type Replica, type ReplicaRequest, replicaRequest, replicaSyncRequest } from '../client/index.ts';
+import { setUpReplicaStore } from '../replica-store.ts';
+import { type ApiScope, accepted, parseBody, type RegisterRoutes, vaultOf, vaultPath } from '../scope.ts';
+
+/** A vault has at most one. */
+export const replicaPath = `${vaultPath}/providers/Holdfast.Fleet/replicas/default`;
+
+type Retention = Replica['properties']['retention'];
+
+function retentionFrom(asked: Retention): ReplicaRetention {
+  if (asked.mode === 'Follow') return { mode: 'follow' };
+  return { mode: 'keep', count: asked.count, days: asked.days };
+}
+
+function presentRetention(retention: ReplicaRetention): Retention {
+  if (retention.mode === 'follow') return { mode: 'Follow' };
+  const { count, days } = retention;
+  return {
+    mode: 'Keep',
+    ...(count === undefined ? {} : { count }),
+    ...(days === undefined ? {} : { days }),
+  };
+}
+
+async function storeFigures(scope: ApiScope, row: ReplicaRow) {
+  try {
+    const stats = await (await scope.workshop.estate.replica(row)).stats();
+    return {
+      status: 'Ready' as const,
+      recoveryPoints: stats.points,
+      storedBytes: stats.storedBytes,
+      uniqueBytes: stats.uniqueBytes,
+    };
+  } catch (error) {
+    return { status: 'Unavailable' as const, statusMessage: messageOf(error) };
+  }
+}
+
+async function present(scope: ApiScope, vault: VaultRow, row: ReplicaRow): Promise<Replica> {
+  const { workshop } = scope;
+  const lag = await replicaLag(workshop.db, row, workshop.clock.now());
+  const jobId = await openReplication(workshop, vault.vault_id);
+  return {
+    id: scope.ids.replica(vault),
+    name: 'default',
+    type: 'Holdfast.Fleet/replicas',
+    properties: {
+      storePath: row.store_path,
+      storeId: row.store_id,
+      ...(await storeFigures(scope, row)),
+      retention: presentRetention(retentionOf(row)),
+      ...(row.bytes_per_second === null ? {} : { bytesPerSecond: row.bytes_per_second }),
+      lag: {
+        recoveryPoints: lag.points,
+        bytes: lag.bytes,
+        ...(lag.since === undefined ? {} : { since: lag.since }),
+      },
+      ...(jobId === undefined ? {} : { jobId }),
+      ...(row.attempted_at === null ? {} : { lastAttemptTime: row.attempted_at }),
+      ...(row.completed_at === null ? {} : { lastCompletedTime: row.completed_at }),
+      ...(row.last_error_json === null ? {} : { lastError: JSON.parse(row.last_error_json) as JobError }),
+    },
+  };
+}
+
+export const registerReplicas: RegisterRoutes = (app, scope) => {
+  const { workshop, ids } = scope;
+  const { db, estate } = workshop;
+  const now = () => workshop.clock.now().toString({ fractionalSecondDigits: 3 });
+
+  const replicaOf = async (vault: VaultRow): Promise<ReplicaRow> => {
+    const row = await findReplica(db, vault.vault_id);
+    if (row === undefined) throw noReplica(vault);
+    return row;
+  };
+
+  app.get(replicaPath, async (request) => {
+    const vault = await vaultOf(db, request);
+    return present(scope, vault, await replicaOf(vault));
+  });
+
+  app.put(replicaPath, async (request, reply) => {
+    const vault = await vaultOf(db, request);
+    const { properties } = parseBody(replicaRequest, request);
+    const known = await findReplica(db, vault.vault_id);
+    if (known !== undefined) {
+      await change(vault, known, properties);
+      return present(scope, vault, await replicaOf(vault));
+    }
+    await setUp(vault, properties);
+    await startReplication(workshop, vault, { userTriggered: true });
+    reply.code(201);
+    return present(scope, vault, await replicaOf(vault));
+  });
+
+  async function change(
+    vault: VaultRow,
+    known: ReplicaRow,
+    { storePath, retention, bytesPerSecond }: ReplicaRequest['properties'],
+  ): Promise<void> {
+    if (storePath !== undefined && storePath !== known.store_path) {
+      throw new HoldfastError(
+        'ResourceAlreadyExists',
+        `Vault '${vault.name}' has a replica at ${known.store_path}.`,
+        {
+          target: vault.name,
+          action: 'Remove it first with "holdfast vault replica remove"; its store stays as it is.',
+        },
+      );
+    }
+    const changes = {
+      ...(retention === undefined ? {} : { retention_json: JSON.stringify(retentionFrom(retention)) }),
+      ...(bytesPerSecond === undefined ? {} : { bytes_per_second: bytesPerSecond }),
+    };
+    if (Object.keys(changes).length > 0) await updateReplica(db, vault.vault_id, changes);
+  }
+
+  async function setUp(vault: VaultRow, properties: ReplicaRequest['properties']): Promise<void> {
+    const { storePath, retention = { mode: 'Follow' }, bytesPerSecond } = properties;
+    if (storePath === undefined) {
+      throw new HoldfastError('InvalidInput', 'Setting up a replica needs the directory of its store.', {
+        target: 'properties.storePath',
+      });
+    }
+    const { store, undo } = await setUpReplicaStore(scope, vault, storePath);
+    try {
+      await insertReplica(db, {
+        vault_id: vault.vault_id,
+        store_path: storePath,
+        store_id: store.storeId,
+        retention_json: JSON.stringify(retentionFrom(retention)),
+        bytes_per_second: bytesPerSecond ?? null,
+        created_at: now(),
+        attempted_at: null,
+        completed_at: null,
+        failures: 0,
+        collected_at: null,
+        last_error_json: null,
+      });
+    } catch (error) {
+      await undo();
+      if ((await findReplica(db, vault.vault_id)) === undefined) throw error;
+      throw new HoldfastError(
+        'ResourceAlreadyExists',
+        `Vault '${vault.name}' has just been given a replica.`,
+        {
+          cause: error,
+          target: vault.name,
+        },
+      );
+    }
+    estate.adoptReplica(vault.vault_id, store);
+    workshop.log.info({ vault: vault.name, store: storePath }, 'the vault has a replica');
+  }
+
+  app.delete(replicaPath, async (request, reply) => {
+    const vault = await vaultOf(db, request);
+    const row = await replicaOf(vault);
+    // Held while it goes: what works on the store would lose it.
+    using idle = workshop.phases.tryEnter('replication', vault.vault_id);
+    const running = await openReplication(workshop, vault.vault_id);
+    if (idle === undefined || running !== undefined) {
+      throw new HoldfastError('ResourceInUse', `Vault '${vault.name}' is being replicated.`, {
+        target: running ?? vault.name,
+        action: 'Wait until the job has ended, or cancel it, then try again.',
+      });
+    }
+    await deleteReplica(db, vault.vault_id);
+    await estate.closeReplica(vault.vault_id);
+    workshop.log.info({ vault: vault.name, store: row.store_path }, 'the vault has no replica any more');
+    return reply.code(204).send();
+  });
+
+  app.post(`${replicaPath}/sync`, async (request, reply) => {
+    const vault = await vaultOf(db, request);
+    const { properties } = parseBody(replicaSyncRequest, request);
+    const { force = false } = properties;
+    const jobId = await startReplication(workshop, vault, { userTriggered: true, force });
+    const operationId = randomUUID();
+    await insertOperation(db, {
+      operation_id: operationId,
+      job_id: jobId,
+      follows_job: 0,
+      started_at: now(),
+    });
+    return accepted(request, reply, ids.replica(vault), operationId);
+  });
+};
