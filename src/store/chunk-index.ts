@@ -121,6 +121,11 @@ export class ChunkIndex {
     this.trailers.forget(pack);
   }
 
+  /** All entries so far have lower numbers. */
+  get nextEntry(): number {
+    return this.#next;
+  }
+
   rangeOf(pack: number): PackRange | undefined {
     return this.#rangeOf[pack];
   }

@@ -3,7 +3,17 @@ import { isHoldfastError } from '../errors/index.ts';
 import type { Backend, ObjectInfo } from './backend.ts';
 import { ChunkIndex } from './chunk-index.ts';
 import { encodeSegment, type IndexSection, segmentSections } from './index-segment.ts';
-import { indexPrefix, packIdOf, packName, packPrefix } from './layout.ts';
+import { loadTable } from './index-table.ts';
+import type { FoundTables } from './index-tables.ts';
+import {
+  indexPrefix,
+  packIdOf,
+  packName,
+  packPrefix,
+  segmentSuffix,
+  tablePrefix,
+  tableSuffix,
+} from './layout.ts';
 import { mapOrdered } from './map-ordered.ts';
 import { believableListing, fetchObject } from './object-access.ts';
 import { decodeFooter, packFooterBytes, packIdOfTrailer } from './pack-format.ts';
@@ -22,52 +32,100 @@ const segmentLimit = 64;
 export interface LoadedIndex {
   index: ChunkIndex;
   packs: PackTable;
+  tables: FoundTables;
+  /** Names of the segments whose packs are all in the index. */
+  entered: Set<string>;
+  /** Packs in the index that are in no segment, as there was no room for one. */
+  withoutSegment: ReadonlySet<string>;
 }
 
 /**
- * What chunks there are and where: from the index segments, and for packs they do not cover from the packs' own
- * trailers. The packs are the truth, segments only save reading them; so whatever is wrong with segments is mended here.
- * `removed`: packs that a collection has deleted; that they are not there is no damage. The quarantine tells frames that were
- * found unreadable before.
+ * What chunks there are and where: from a stored table; for packs it does not have from the index segments; and for what
+ * these do not have from the packs' own trailers. The packs are the truth, tables and segments only save reading them; so
+ * whatever is wrong with these is mended here. `removed`: packs that a collection has deleted; that they are not there is
+ * no damage. The quarantine tells frames that were found unreadable before.
  */
 export async function loadIndex(
   backend: Backend,
   quarantine: Quarantine,
   removed: ReadonlySet<string> = new Set(),
+  options: { cacheBytes?: number | undefined } = {},
 ): Promise<LoadedIndex> {
-  const packs = new PackTable();
-  const index = new ChunkIndex(packs, new PackTrailers(backend, packs), quarantine);
+  const listed = new Map<string, number>();
   for await (const { name, sizeBytes } of believableListing(backend, packPrefix)) {
     const packId = packIdOf(name);
-    if (packId !== undefined) packs.setPresent(packId, sizeBytes);
+    if (packId !== undefined) listed.set(packId, sizeBytes);
   }
-  const covered = new Set<string>();
-  const segments = await Array.fromAsync(backend.list(indexPrefix));
-  const isGone = (packId: string) => removed.has(packId) && packs.sizeOf(packId) === undefined;
-  for await (const section of sectionsOf(backend, segments, isGone)) {
-    covered.add(section.packId);
-    addSection(index, section);
+  const isGone = (packId: string) => removed.has(packId) && !listed.has(packId);
+  const emptyIndex = () => {
+    const packs = new PackTable();
+    for (const [packId, sizeBytes] of listed) packs.setPresent(packId, sizeBytes);
+    return new ChunkIndex(packs, new PackTrailers(backend, packs, options.cacheBytes), quarantine);
+  };
+  let index = emptyIndex();
+  const tables: FoundTables = { names: [], packs: [] };
+  const entered = new Set<string>();
+  for (const object of await listTables(backend)) {
+    tables.names.push(object.name);
+    if (tables.packs.length > 0) continue;
+    const found = await loadTable(backend, object, index, isGone);
+    if (found === undefined) {
+      index = emptyIndex(); // not to mix what it has taken in with what is right
+      continue;
+    }
+    tables.packs = found.packs;
+    for (const name of found.segments) entered.add(name);
   }
-  const small = segments.filter(({ sizeBytes }) => sizeBytes < segmentTargetBytes);
-  if (small.length > segmentLimit && (await trySaveSections(backend, sectionsOf(backend, small, isGone)))) {
-    // Only now that the new ones are safe.
-    for (const { name } of small) await backend.delete(name);
-  }
-  const uncovered = [...packs.present.keys()].filter((packId) => !covered.has(packId));
-  await trySaveSections(backend, addUncovered(backend, index, uncovered));
-  return { index, packs };
+  const withoutSegment = await loadSegments(backend, index, entered, isGone);
+  return { index, packs: index.packs, tables, entered, withoutSegment };
 }
 
-/** What the segments say of each pack that is not gone, once. */
+/** The largest first: it needs the fewest segments. */
+async function listTables(backend: Backend): Promise<ObjectInfo[]> {
+  const objects = await Array.fromAsync(backend.list(tablePrefix));
+  const tables = objects.filter(({ name }) => name.endsWith(tableSuffix));
+  return tables.sort((a, b) => b.sizeBytes - a.sizeBytes || (a.name < b.name ? -1 : 1));
+}
+
+/**
+ * Enters what the segments not yet entered say, and the packs of which nobody says anything. These get segments; returned
+ * are those for which there was no room.
+ */
+async function loadSegments(
+  backend: Backend,
+  index: ChunkIndex,
+  entered: Set<string>,
+  isGone: (packId: string) => boolean,
+): Promise<ReadonlySet<string>> {
+  const objects = await Array.fromAsync(backend.list(indexPrefix));
+  const segments = objects.filter(({ name }) => name.endsWith(segmentSuffix));
+  const unread = segments.filter(({ name }) => !entered.has(name));
+  for await (const section of sectionsOf(backend, unread, isGone, entered)) addSection(index, section);
+  const small = segments.filter(({ sizeBytes }) => sizeBytes < segmentTargetBytes);
+  if (small.length > segmentLimit) {
+    const sections = sectionsOf(backend, small, isGone);
+    // Only once the new ones are safe.
+    if (await trySaveSections(backend, sections, entered))
+      for (const { name } of small) await backend.delete(name);
+  }
+  const isCovered = (packId: string) => index.rangeOf(index.packs.number(packId)) !== undefined;
+  const uncovered = [...index.packs.present.keys()].filter((packId) => !isCovered(packId));
+  const isSaved = await trySaveSections(backend, addUncovered(backend, index, uncovered), entered);
+  return new Set(isSaved ? [] : uncovered);
+}
+
+/** What the segments say of each pack that is not gone, once. Those that could be read are noted in `entered`. */
 async function* sectionsOf(
   backend: Backend,
   segments: readonly ObjectInfo[],
   isGone: (packId: string) => boolean,
+  entered?: Set<string>,
 ): AsyncGenerator<IndexSection> {
   const seen = new Set<string>();
   for (const { name } of segments) {
     const segment = await fetchObject(backend, name);
     if (!Buffer.isBuffer(segment)) continue; // unreadable is as good as lost
+    entered?.add(name); // by the time a table is written
     for (const section of segmentSections(segment)) {
       if (seen.has(section.packId) || isGone(section.packId)) continue;
       seen.add(section.packId);
@@ -94,7 +152,11 @@ async function* addUncovered(
 }
 
 /** Writes the segments that mention packs which are gone anew, without them. False when there was no room for that. */
-export async function trimSegments(backend: Backend, isGone: (packId: string) => boolean): Promise<boolean> {
+export async function trimSegments(
+  backend: Backend,
+  isGone: (packId: string) => boolean,
+  entered: Set<string>,
+): Promise<boolean> {
   const segments = await Array.fromAsync(backend.list(indexPrefix));
   for (const { name } of segments) {
     const segment = await fetchObject(backend, name);
@@ -102,7 +164,8 @@ export async function trimSegments(backend: Backend, isGone: (packId: string) =>
     const sections = [...segmentSections(segment)];
     const kept = sections.filter(({ packId }) => !isGone(packId));
     if (kept.length === sections.length) continue;
-    if (kept.length > 0 && !(await trySaveSegment(backend, kept))) return false;
+    const others = entered.has(name) ? entered : undefined;
+    if (kept.length > 0 && !(await trySaveSegment(backend, kept, others))) return false;
     await backend.delete(name);
   }
   return true;
@@ -141,20 +204,31 @@ function addSection(index: ChunkIndex, section: IndexSection): void {
   if (index.packs.sizeOf(section.packId) === undefined) index.packs.setLost(section.packId);
 }
 
-export async function saveSegment(backend: Backend, sections: Iterable<IndexSection>): Promise<void> {
-  await backend.put(`${indexPrefix}${randomUUID()}.segment`, encodeSegment(sections));
+/** `entered`: the packs are in the index, and the segment need not be read by whoever has its table. */
+export async function saveSegment(
+  backend: Backend,
+  sections: Iterable<IndexSection>,
+  entered?: Set<string>,
+): Promise<void> {
+  const name = `${indexPrefix}${randomUUID()}${segmentSuffix}`;
+  await backend.put(name, encodeSegment(sections));
+  entered?.add(name);
 }
 
 /**
  * Writes segments of a bounded size, and takes in all of `sections` in any case. False on a full store: the index is a
  * cache, and lacking it must not keep anyone from reading or deleting.
  */
-async function trySaveSections(backend: Backend, sections: AsyncIterable<IndexSection>): Promise<boolean> {
+async function trySaveSections(
+  backend: Backend,
+  sections: AsyncIterable<IndexSection>,
+  entered: Set<string>,
+): Promise<boolean> {
   let pending: IndexSection[] = [];
   let pendingBytes = 0;
   let saved = true;
   const save = async () => {
-    if (pending.length > 0 && saved) saved = await trySaveSegment(backend, pending);
+    if (pending.length > 0 && saved) saved = await trySaveSegment(backend, pending, entered);
     pending = [];
     pendingBytes = 0;
   };
@@ -167,9 +241,13 @@ async function trySaveSections(backend: Backend, sections: AsyncIterable<IndexSe
   return saved;
 }
 
-async function trySaveSegment(backend: Backend, sections: Iterable<IndexSection>): Promise<boolean> {
+async function trySaveSegment(
+  backend: Backend,
+  sections: Iterable<IndexSection>,
+  entered: Set<string> | undefined,
+): Promise<boolean> {
   try {
-    await saveSegment(backend, sections);
+    await saveSegment(backend, sections, entered);
     return true;
   } catch (error) {
     if (isHoldfastError(error, 'StoreFull')) return false;

@@ -68,6 +68,10 @@ interface CommonOptions {
   threads?: number;
   /** What a collection sets aside, for the marks of one that finds the store full. Default 4 MiB. */
   reserveBytes?: number;
+  /** Memory for the packs' tables of contents, to look chunks up in. Default 32 MiB. */
+  indexCacheBytes?: number;
+  /** Chunks that the stored table of the index may lack at least before it is written anew. Default 262144. */
+  chunksBeforeTable?: number;
 }
 
 export interface OpenOptions extends CommonOptions {
@@ -212,7 +216,9 @@ async function openLocked(
   const points = await listPointNames(backend);
   const generation = await loadGeneration(backend, documentsWith(keys));
   const quarantine = new Quarantine(backend, (await loadQuarantine(backend)).records);
-  const index = await loadIndex(backend, quarantine, new Set(generation.record?.removed));
+  const { chunksBeforeTable, indexCacheBytes } = options;
+  const removed = new Set(generation.record?.removed);
+  const index = await loadIndex(backend, quarantine, removed, { cacheBytes: indexCacheBytes });
   for (const { pack } of [...quarantine.records()])
     if (index.packs.sizeOf(pack) === undefined) quarantine.forget(pack); // it went before its note did
   const state = new StoreState(backend, config, keys, index, generation, quarantine, {
@@ -221,11 +227,13 @@ async function openLocked(
     threads: options.threads,
     reserveBytes: options.reserveBytes ?? reserveBytes,
     lost: lock.lost,
+    chunksBeforeTable,
   });
   for (const { itemId, pointId } of points) {
     state.points.set(pointId, itemId);
     state.known.add(itemId, pointId);
   }
+  await state.saveTableIfDue();
   return storeOf(state, lock, options.clock);
 }
 
@@ -259,6 +267,7 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
       for (const writer of [...writers]) await writer[Symbol.asyncDispose]();
       // The index is a cache: whoever has the lock now reads the packs that no segment has.
       if (!lock.lost.aborted) await state.saveIndexIfRoom();
+      if (!lock.lost.aborted) await state.saveTableIfDue();
     } finally {
       await state.quarantine.saved();
       await state.workers[Symbol.asyncDispose]();

@@ -10,6 +10,7 @@ import { windowBytesFor } from './disk-windows.ts';
 import { type Documents, documentsWith } from './document.ts';
 import type { LoadedGeneration } from './generation-record.ts';
 import type { IndexSection } from './index-segment.ts';
+import { IndexTables } from './index-tables.ts';
 import { sealBytes } from './keys/seal.ts';
 import type { StoreKeys } from './keys/store-keys.ts';
 import { KnownPoints } from './known-points.ts';
@@ -30,6 +31,8 @@ export interface StoreSettings {
   compressionLevel: number;
   /** Aborted when others may change the store: see `StoreLock`. */
   lost: AbortSignal;
+  /** See {@link chunksBeforeTable}. */
+  chunksBeforeTable: number | undefined;
   /** Threads for work on bytes; undefined: one per core. */
   threads: number | undefined;
 }
@@ -61,13 +64,17 @@ export class StoreState {
   removals = 0;
   #unsaved: IndexSection[] = [];
   readonly #saving = new Limiter(1);
+  readonly #tables: IndexTables;
+  /** Segments of which everything is in the index. */
+  readonly #entered: Set<string>;
+  readonly #withoutSegment: ReadonlySet<string>;
   #closed = false;
 
   constructor(
     backend: Backend,
     config: StoreConfig,
     keys: StoreKeys | undefined,
-    { index, packs }: LoadedIndex,
+    { index, packs, tables, entered, withoutSegment }: LoadedIndex,
     generation: LoadedGeneration,
     quarantine: Quarantine,
     settings: StoreSettings,
@@ -77,6 +84,9 @@ export class StoreState {
     this.keys = keys;
     this.documents = documentsWith(keys);
     this.index = index;
+    this.#entered = entered;
+    this.#withoutSegment = withoutSegment;
+    this.#tables = new IndexTables(backend, index, tables, settings.chunksBeforeTable);
     this.settings = settings;
     this.workers = new ChunkWorkers({ threads: settings.threads, keys: keys?.content });
     const windowBytes = windowBytesFor(config.chunkSizeBytes);
@@ -109,14 +119,38 @@ export class StoreState {
       if (sections.length === 0) return;
       // A pack that was collected before any segment had it needs none.
       const there = sections.filter(({ packId }) => this.sink.packs.sizeOf(packId) !== undefined);
-      if (there.length > 0) await saveSegment(this.backend, there);
+      if (there.length > 0) await saveSegment(this.backend, there, this.#entered);
       this.#unsaved = this.#unsaved.slice(sections.length);
     });
   }
 
   /** See {@link trimSegments}; never while a segment is being written, which could mention what goes meanwhile. */
   async trimIndex(isGone: (packId: string) => boolean): Promise<boolean> {
-    return await this.#saving.run(() => trimSegments(this.backend, isGone));
+    return await this.#saving.run(async () => {
+      if (!(await trimSegments(this.backend, isGone, this.#entered))) return false;
+      if (this.#tables.mentions(isGone)) await this.#saveTable(isGone);
+      return true;
+    });
+  }
+
+  /** Writes the index's table if the one on the medium lacks much, so that the next start is quick. */
+  async saveTableIfDue(): Promise<void> {
+    if (this.#tables.isDue) await this.#saving.run(() => this.#saveTable());
+  }
+
+  /** Puts another table in the place of a damaged one. */
+  async replaceTable(name: string): Promise<void> {
+    await this.#saving.run(async () => {
+      await this.#tables.discard(name);
+      if (this.#tables.isDue) await this.#saveTable();
+    });
+  }
+
+  /** A pack that no segment has yet stays out: it would never get one. */
+  async #saveTable(isGone: (packId: string) => boolean = () => false): Promise<void> {
+    const unsaved = new Set(this.#unsaved.map(({ packId }) => packId));
+    const isOut = (packId: string) => unsaved.has(packId) || this.#withoutSegment.has(packId);
+    await this.#tables.save(this.#entered, (packId) => isGone(packId) || isOut(packId));
   }
 
   /** No segment is written or deleted by anyone else meanwhile. */

@@ -25,6 +25,8 @@ async function play(seed: number): Promise<{ removed: number; repacked: number; 
     packTargetBytes: 3 * testChunkBytes,
     threads: 0, // work on bytes is done at once: then only the scheduler decides who goes on
     reserveBytes: 64,
+    indexCacheBytes: 0, // nearly every look-up waits for a table of contents
+    chunksBeforeTable: 1,
   };
   const store = await createStore(scheduler.backend(medium), options);
   /** Points that were acknowledged and that nobody has begun to delete. */
@@ -119,7 +121,8 @@ async function play(seed: number): Promise<{ removed: number; repacked: number; 
   let checks = 0;
   /** Every point reads back from what is on the medium now, by a program that knows nothing of what went before. */
   async function checkMedium(): Promise<void> {
-    const after = await openStore(memoryBackend(new Map(medium.objects)), options);
+    const reading = { ...options, chunksBeforeTable: Number.POSITIVE_INFINITY };
+    const after = await openStore(memoryBackend(new Map(medium.objects)), reading);
     await expectAll(after);
     await after[Symbol.asyncDispose]();
   }

@@ -31,7 +31,10 @@ export async function collect(
   await markPoints(run, roots);
   const plan = await makePlan(run, { packs, oldestWriter, points: roots.points });
   const dryRun = options.dryRun ?? false;
-  if (!dryRun) await execute(run, plan);
+  if (!dryRun) {
+    await execute(run, plan);
+    await state.saveTableIfDue();
+  }
   return { ...run.report, plan, dryRun, neededChunks: run.marks.chunks };
 }
 

@@ -1,6 +1,7 @@
 import { isHoldfastError, messageOf } from '../../errors/index.ts';
 import { decodeDocument } from '../document.ts';
 import { segmentEnd, segmentSections } from '../index-segment.ts';
+import { isTableWhole } from '../index-table.ts';
 import { readWraps } from '../keys/stored-wraps.ts';
 import {
   configName,
@@ -10,6 +11,8 @@ import {
   keyMarkerName,
   keyPrefix,
   markerNames,
+  tablePrefix,
+  tableSuffix,
 } from '../layout.ts';
 import { fetchObject } from '../object-access.ts';
 import { decodeConfig, isEncrypted } from '../store-config.ts';
@@ -52,7 +55,7 @@ export async function checkObjects(state: StoreState, signal?: AbortSignal): Pro
   const quarantine = await loadQuarantine(backend);
   for (const name of quarantine.unreadable)
     found.push({ name, kind: 'corrupt', harm: 'none', message: `${name} cannot be read.` });
-  found.push(...(await checkSegments(state, signal)));
+  found.push(...(await checkSegments(state, signal)), ...(await checkTables(state, signal)));
   return found;
 }
 
@@ -68,6 +71,18 @@ async function checkKeys({ backend }: StoreState): Promise<ObjectDamage[]> {
   }));
   if (wraps.length === 0 && damaged.length === 0)
     found.push({ name: keyPrefix, kind: 'missing', harm, message: 'The store has no key left.' });
+  return found;
+}
+
+async function checkTables({ backend }: StoreState, signal?: AbortSignal): Promise<ObjectDamage[]> {
+  const found: ObjectDamage[] = [];
+  for await (const object of backend.list(tablePrefix)) {
+    signal?.throwIfAborted();
+    const { name } = object;
+    if (!name.endsWith(tableSuffix) || (await isTableWhole(backend, object))) continue;
+    if ((await backend.stat(name)) === undefined) continue; // written anew meanwhile
+    found.push({ name, kind: 'corrupt', harm: 'none', message: `${name} is damaged or cut short.` });
+  }
   return found;
 }
 

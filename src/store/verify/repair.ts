@@ -11,6 +11,7 @@ import {
   packName,
   pointName,
   quarantineOf,
+  tablePrefix,
 } from '../layout.ts';
 import { fetchObject } from '../object-access.ts';
 import { encodeConfig } from '../store-config.ts';
@@ -109,6 +110,8 @@ function planObjects(state: StoreState, objects: readonly ObjectDamage[], now: T
       steps.push({ action: 'rewrite', target: name, reason, run: () => quarantine.rewrite(quarantined) });
     else if (name.startsWith(generationPrefix))
       steps.push({ action: 'rebuild', target: name, reason, run: () => generations.rewrite(now.toString()) });
+    else if (name.startsWith(tablePrefix))
+      steps.push({ action: 'rebuild', target: name, reason, run: () => state.replaceTable(name) });
     else if (name.startsWith(indexPrefix))
       steps.push({ action: 'rebuild', target: name, reason, run: () => rebuildSegment(state, name) });
   }

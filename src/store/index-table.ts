@@ -1,0 +1,230 @@
+import { hash } from 'node:crypto';
+import { endianness } from 'node:os';
+import { crc32 } from 'node:zlib';
+import type { Backend, ObjectInfo } from './backend.ts';
+import type { ChunkIndex, PackRange } from './chunk-index.ts';
+import { lastEntry, shardCount } from './fingerprint-table.ts';
+import { mapOrdered } from './map-ordered.ts';
+import { fetchObject } from './object-access.ts';
+
+/** Byte layout of stored index tables; `docs/store-format.md` has it in words. */
+const tableVersion = 1;
+const headerMagic = Buffer.from('HFTABLE\n', 'latin1');
+const footerMagic = Buffer.from('HFTBEND\n', 'latin1');
+const headerBytes = 16;
+const packRecordBytes = 64;
+const blockRecordBytes = 40;
+const footerBytes = 64;
+const slotBytes = 8;
+
+/** Blocks fetched in one call, and calls open at once. */
+const fetchBytes = 8 * 1024 * 1024;
+const fetchesInFlight = 2;
+
+/** Thrown inside a table that is being written when a pack in it has gone: it would claim more than it has. */
+export class StaleTable extends Error {}
+
+/**
+ * The index's table as an object: every pack that `isIn` says, numbered anew from 0, then which segments need not be read
+ * by whoever has it. @throws StaleTable
+ */
+export async function* tableParts(
+  index: ChunkIndex,
+  segments: readonly string[],
+  isIn: (packId: string) => boolean,
+): AsyncGenerator<Buffer> {
+  const ranges: PackRange[] = [];
+  const firsts: number[] = [];
+  let total = 0;
+  for (const range of index.ranges()) {
+    if (!isIn(index.packs.id(range.pack))) continue;
+    ranges.push(range);
+    firsts[range.pack] = total;
+    total += range.entries;
+  }
+  const end = index.nextEntry;
+  const numberOf = (entry: number) => {
+    const range = index.rangeWith(entry);
+    if (range === undefined || range.first >= end) return undefined;
+    const first = firsts[range.pack];
+    return first === undefined ? undefined : first + entry - range.first;
+  };
+  const header = Buffer.alloc(headerBytes);
+  headerMagic.copy(header);
+  header.writeUInt16LE(tableVersion, 8);
+  yield header;
+  const blocks = Buffer.alloc(shardCount * blockRecordBytes);
+  let at = headerBytes;
+  for (let shard = 0; shard < shardCount; shard++) {
+    const slots = index.table.packed(shard, numberOf);
+    const block = inOrder(Buffer.from(slots.buffer, slots.byteOffset, slots.byteLength));
+    blocks.writeUInt32LE(slots.length / 2, shard * blockRecordBytes);
+    sumOf(block).copy(blocks, shard * blockRecordBytes + 8);
+    at += block.length;
+    if (block.length > 0) yield block;
+  }
+  const packs = Buffer.alloc(ranges.length * packRecordBytes);
+  for (const [number, range] of ranges.entries()) {
+    if (index.rangeOf(range.pack) !== range) throw new StaleTable();
+    const record = number * packRecordBytes;
+    packs.write(index.packs.id(range.pack), record, 'hex');
+    packs.writeBigUInt64LE(BigInt(range.packBytes), record + 32);
+    packs.writeUInt32LE(range.entries, record + 40);
+    packs.writeBigUInt64LE(BigInt(range.plainBytes), record + 48);
+  }
+  const names = Buffer.from(segments.join('\n'));
+  const head = Buffer.concat([packs, blocks, names]);
+  yield head;
+  const footer = Buffer.alloc(footerBytes);
+  footer.writeBigUInt64LE(BigInt(at), 0);
+  footer.writeUInt32LE(ranges.length, 8);
+  footer.writeUInt32LE(names.length, 12);
+  hash('sha256', head, 'buffer').copy(footer, 16);
+  footer.writeUInt16LE(tableVersion, 48);
+  footer.writeUInt32LE(crc32(footer.subarray(0, 52)), 52);
+  footerMagic.copy(footer, 56);
+  yield footer;
+}
+
+export interface TablePack {
+  packId: string;
+  packBytes: number;
+  entries: number;
+  plainBytes: number;
+}
+
+/** What a stored table says beside the slots. */
+interface TableHead {
+  packs: TablePack[];
+  segments: string[];
+  /** Slots of each shard, and where they are. */
+  blocks: { offset: number; length: number; sum: Buffer }[];
+}
+
+/** Undefined when it is damaged, of another version, or not there: it is a cache. */
+async function readHead(backend: Backend, { name, sizeBytes }: ObjectInfo): Promise<TableHead | undefined> {
+  const place = { offset: sizeBytes - footerBytes, length: footerBytes };
+  if (place.offset < headerBytes) return undefined;
+  const footer = await fetchObject(backend, name, place);
+  if (!Buffer.isBuffer(footer) || footer.length !== footerBytes) return undefined;
+  if (!footer.subarray(56).equals(footerMagic) || footer.readUInt16LE(48) !== tableVersion) return undefined;
+  if (crc32(footer.subarray(0, 52)) !== footer.readUInt32LE(52)) return undefined;
+  const offset = Number(footer.readBigUInt64LE(0));
+  const packCount = footer.readUInt32LE(8);
+  const blocksAt = packCount * packRecordBytes;
+  const namesAt = blocksAt + shardCount * blockRecordBytes;
+  const length = namesAt + footer.readUInt32LE(12);
+  if (offset + length !== place.offset) return undefined;
+  const head = await fetchObject(backend, name, { offset, length });
+  if (!Buffer.isBuffer(head) || !hash('sha256', head, 'buffer').equals(footer.subarray(16, 48)))
+    return undefined;
+  const packs: TablePack[] = [];
+  for (let at = 0; at < blocksAt; at += packRecordBytes)
+    packs.push({
+      packId: head.toString('hex', at, at + 32),
+      packBytes: Number(head.readBigUInt64LE(at + 32)),
+      entries: head.readUInt32LE(at + 40),
+      plainBytes: Number(head.readBigUInt64LE(at + 48)),
+    });
+  const blocks: TableHead['blocks'] = [];
+  let next = headerBytes;
+  for (let at = blocksAt; at < namesAt; at += blockRecordBytes) {
+    const blockBytes = head.readUInt32LE(at) * slotBytes;
+    blocks.push({ offset: next, length: blockBytes, sum: head.subarray(at + 8, at + 40) });
+    next += blockBytes;
+  }
+  if (next !== offset) return undefined;
+  const names = head.toString('utf8', namesAt);
+  return { packs, segments: names === '' ? [] : names.split('\n'), blocks };
+}
+
+/** Checked slots of all shards in order, in stretches of a bounded size; undefined for one that is damaged. */
+async function* readBlocks(
+  backend: Backend,
+  name: string,
+  blocks: TableHead['blocks'],
+): AsyncGenerator<{ shard: number; slots: Uint32Array | undefined }> {
+  async function* stretches() {
+    for (let from = 0; from < blocks.length; ) {
+      let end = from;
+      let bytes = 0;
+      for (; end < blocks.length; end++) {
+        const { length = 0 } = blocks[end] ?? {};
+        if (end > from && bytes + length > fetchBytes) break;
+        bytes += length;
+      }
+      yield { from, end, offset: blocks[from]?.offset ?? 0, length: bytes };
+      from = end;
+    }
+  }
+  const fetched = mapOrdered(stretches(), fetchesInFlight, async ({ from, end, offset, length }) => {
+    // Numbers are read where they lie, so they must lie at a multiple of four.
+    const into = Buffer.from(new ArrayBuffer(length));
+    const bytes = length === 0 ? into : await fetchObject(backend, name, { offset, length, into });
+    if (!Buffer.isBuffer(bytes) || bytes.length !== length) return { from, end, bytes: undefined };
+    if (bytes.byteOffset % 4 === 0) return { from, end, bytes };
+    bytes.copy(into);
+    return { from, end, bytes: into };
+  });
+  for await (const { from, end, bytes } of fetched) {
+    let at = 0;
+    for (let shard = from; shard < end; shard++) {
+      const { length = 0, sum } = blocks[shard] ?? {};
+      const block = bytes?.subarray(at, at + length);
+      at += length;
+      const isRight = block !== undefined && sum !== undefined && sumOf(block).equals(sum);
+      if (isRight) inOrder(block);
+      const slots = isRight ? new Uint32Array(block.buffer, block.byteOffset, length / 4) : undefined;
+      yield { shard, slots };
+    }
+  }
+}
+
+const sumOfNothing = hash('sha256', '', 'buffer');
+
+function sumOf(block: Buffer): Buffer {
+  return block.length === 0 ? sumOfNothing : hash('sha256', block, 'buffer');
+}
+
+/** From the machine's order of bytes to the stored one, or back. */
+function inOrder(numbers: Buffer): Buffer {
+  return endianness() === 'BE' ? numbers.swap32() : numbers;
+}
+
+/**
+ * Fills an empty index from a stored table: the packs it covers (those to which `isGone` applies are left out) and the
+ * segments that need not be read any more. Undefined when anything is wrong with it: the index is of no use then.
+ */
+export async function loadTable(
+  backend: Backend,
+  object: ObjectInfo,
+  index: ChunkIndex,
+  isGone: (packId: string) => boolean,
+): Promise<{ packs: TablePack[]; segments: string[] } | undefined> {
+  const head = await readHead(backend, object);
+  if (head === undefined) return undefined;
+  const { packs, segments, blocks } = head;
+  const total = packs.reduce((sum, { entries }) => sum + entries, 0);
+  const isOnce = new Set(packs.map(({ packId }) => packId)).size === packs.length;
+  if (total > lastEntry || !isOnce) return undefined;
+  for (const { packId, ...rest } of packs) {
+    const pack = index.packs.number(packId);
+    index.addRange({ pack, ...rest });
+    // Its numbers stay unused: so all others are what the table says.
+    if (isGone(packId)) index.removePack(pack);
+    else if (index.packs.sizeOf(packId) === undefined) index.packs.setLost(packId);
+  }
+  const numberOf = (entry: number) => (index.rangeWith(entry) === undefined ? undefined : entry);
+  for await (const { shard, slots } of readBlocks(backend, object.name, blocks))
+    if (slots === undefined || !index.table.fill(shard, slots, numberOf)) return undefined;
+  return { packs, segments };
+}
+
+/** Whether all of a stored table is as it was written. */
+export async function isTableWhole(backend: Backend, object: ObjectInfo): Promise<boolean> {
+  const head = await readHead(backend, object);
+  if (head === undefined) return false;
+  for await (const { slots } of readBlocks(backend, object.name, head.blocks))
+    if (slots === undefined) return false;
+  return true;
+}
