@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { hash, type KeyObject } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isHoldfastError } from '../errors/index.ts';
@@ -7,7 +7,19 @@ import { type DocumentKind, documentsWith, encodeDocument } from './document.ts'
 import { encodeGeneration, loadGeneration } from './generation-record.ts';
 import { memoryBackend } from './index.ts';
 import { encodeSegment, segmentSections } from './index-segment.ts';
-import { generationName, generationOf, packIdOf, packName, pointName, pointOf } from './layout.ts';
+import { decodeWrap, encodeWrap, type KeyWrap } from './keys/key-wrap.ts';
+import { newVaultKey, storeKeysOf } from './keys/store-keys.ts';
+import { passphraseCost } from './keys/store-secret.ts';
+import {
+  generationName,
+  generationOf,
+  keyName,
+  packIdOf,
+  packName,
+  pointName,
+  pointOf,
+  quarantineName,
+} from './layout.ts';
 import {
   decodeFooter,
   encodeFooter,
@@ -21,6 +33,7 @@ import { decodePoint, encodePoint } from './point-records.ts';
 import { decodeConfig, encodeConfig } from './store-config.ts';
 import { fuzzRuns, mutate, mutation } from './testing/mutations.ts';
 import type { PointRecord } from './types.ts';
+import { encodeQuarantine, loadQuarantine } from './verify/quarantine-record.ts';
 
 const bytes = fc.uint8Array({ maxLength: 400 }).map((array) => Buffer.from(array));
 const changes = fc.array(mutation, { minLength: 1, maxLength: 4 });
@@ -95,6 +108,23 @@ const generation = {
   removed: ['cd'.repeat(32)],
 };
 
+const wrap: KeyWrap = {
+  wrapId: 'd5d8f5a3-6a4f-4ad3-9f0e-6ab1c6a4c0de',
+  kind: 'passphrase',
+  label: 'ours',
+  createdAt: '2026-11-21T06:00:00Z',
+  salt: 'ab'.repeat(16),
+  cost: passphraseCost,
+  sealed: 'cd'.repeat(60),
+};
+const quarantine = {
+  pack: 'ab'.repeat(32),
+  frames: [16, 200],
+  all: false,
+  container: 'torn',
+  salvaged: false,
+};
+
 const documents: {
   kind: DocumentKind;
   body: object;
@@ -119,6 +149,19 @@ const documents: {
     valid: encodeGeneration(generation, plain).bytes,
     read: async (input: Buffer) =>
       (await loadGeneration(memoryBackend(new Map([[generationName(3), input]])), plain)).record,
+  },
+  {
+    kind: 'key',
+    body: wrap,
+    valid: encodeWrap(wrap).bytes,
+    read: async (input) => decodeWrap(keyName(wrap.wrapId), input),
+  },
+  {
+    kind: 'quarantine',
+    body: quarantine,
+    valid: encodeQuarantine(quarantine),
+    read: async (input) =>
+      (await loadQuarantine(memoryBackend(new Map([[quarantineName(quarantine.pack), input]])))).records[0],
   },
 ];
 
@@ -165,6 +208,35 @@ function expectWholePoint({ pointId, itemId, disks, metadata }: PointRecord): vo
   expect(metadata).not.toBeNull();
   expect(Array.isArray(metadata)).toBe(false);
 }
+
+test('a sealed document opens under its own name and key, and nothing else does', async () => {
+  const keysOf = (vaultKey: KeyObject) => documentsWith(storeKeysOf(vaultKey, config.storeId));
+  const sealed = keysOf(newVaultKey());
+  const name = pointName('vm', 'p1');
+  const valid = encodePoint(point, sealed);
+  expect(decodePoint(name, valid, sealed)).toEqual(point);
+  for (const [other, documentsOf] of [
+    [pointName('vm', 'p2'), sealed],
+    [name, keysOf(newVaultKey())],
+    [name, plain],
+  ] as const)
+    expect(await orRefused(() => documentsOf.decode('point', other, valid))).toBeUndefined();
+  expect(await orRefused(() => decodePoint(name, encodePoint(point, plain), sealed))).toBeUndefined();
+  await fc.assert(
+    fc.asyncProperty(
+      fc.oneof(
+        changed(valid),
+        bytes,
+        bytes.map((body) => signed('point', body)),
+      ),
+      async (input) => {
+        const found = await orRefused(() => decodePoint(name, input, sealed));
+        if (found !== undefined) expect(found).toEqual(point);
+      },
+    ),
+    fuzzRuns(500),
+  );
+});
 
 test('very deep JSON is refused like any other damage', async () => {
   for (const deep of ['['.repeat(2_000_000), `${'['.repeat(500_000)}${']'.repeat(500_000)}`])

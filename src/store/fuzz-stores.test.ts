@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isHoldfastError } from '../errors/index.ts';
-import { createStore, memoryBackend, openStore, type Store } from './index.ts';
+import { createStore, memoryBackend, newKeyFile, openStore, type Store } from './index.ts';
 import { backUp, bytesFrom, restore, testChunkBytes } from './testing/model-disk.ts';
 import { MovableClock } from './testing/movable-clock.ts';
 import { fuzzRuns, type Mutation, mutate, mutation } from './testing/mutations.ts';
@@ -14,11 +14,19 @@ const options = {
   reserveBytes: 64,
 };
 
+const key = { kind: 'key-file' as const, text: newKeyFile() };
+const variants = {
+  plain: { create: {}, open: {} },
+  encrypted: { create: { encryption: { secrets: [{ ...key, label: 'service' }] } }, open: { unlock: [key] } },
+};
+
 /** Three points that share and do not share, with garbage, condemned packs and a generation beside them. */
-async function sampleStore(): Promise<{ objects: ReadonlyMap<string, Buffer>; points: Map<string, Buffer> }> {
+async function sampleStore(
+  create: object,
+): Promise<{ objects: ReadonlyMap<string, Buffer>; points: Map<string, Buffer> }> {
   const backend = memoryBackend();
   const points = new Map<string, Buffer>();
-  const store = await createStore(backend, options);
+  const store = await createStore(backend, { ...options, ...create });
   const first = Buffer.concat([bytesFrom(2, 3 * testChunkBytes), bytesFrom(3, 4 * testChunkBytes + 99)]);
   const { disk } = await backUp(store, 'first', first);
   points.set('first', first);
@@ -84,6 +92,9 @@ const reported = [
   'StoreUnavailable',
   'RecoveryPointNotInStore',
   'CollectionRefused',
+  // Of an encrypted store, where its description or its key is not what it was.
+  'StoreKeyWrong',
+  'StoreNotEncrypted',
 ] as const;
 
 async function orReported<T>(action: () => Promise<T>): Promise<T | undefined> {
@@ -107,43 +118,47 @@ async function restorable(store: Store, points: ReadonlyMap<string, Buffer>): Pr
   return whole;
 }
 
-test('whatever happens to the objects of a store, each point restores as it was or the damage is reported', async () => {
-  const { objects, points } = await sampleStore();
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(accident, { minLength: 1, maxLength: 4 }),
-      fc.boolean(),
-      async (accidents, withIndex) => {
-        const hurt = new Map([...objects].filter(([name]) => withIndex || !name.startsWith('index/')));
-        for (const what of accidents) befall(hurt, what);
-        const store = await orReported(() => openStore(memoryBackend(hurt), options));
-        if (store === undefined) return;
-        await using _ = store;
-        const { points: listed, damaged } = (await orReported(() => store.listPoints())) ?? {
-          points: [],
-          damaged: [],
-        };
-        const records = [...hurt.keys()].filter((name) => name.endsWith('.point'));
-        expect(listed.length + damaged.length).toBe(records.length);
-        for (const { pointId, itemId } of listed) {
-          const damage = await orReported(() => store.verifyPoint(itemId, pointId, {}));
-          const content = points.get(pointId);
-          if (damage?.length === 0 && content !== undefined)
-            expect((await restore(store, pointId)).equals(content)).toBe(true);
-        }
-        const before = await restorable(store, points);
-        // Collecting and writing over the damage never costs a point that could be restored.
-        for (let round = 0; round < 2; round++)
-          await orReported(() => store.collect({ minimumAgeMs: 0, wasteThreshold: 0 }));
-        const content = points.get('first') ?? Buffer.alloc(0);
-        await orReported(() => backUp(store, 'new', content));
-        for (let round = 0; round < 2; round++)
-          await orReported(() => store.collect({ minimumAgeMs: 0, wasteThreshold: 0 }));
-        expect(await restorable(store, points)).toEqual(expect.arrayContaining(before));
-        const healed = await orReported(() => restore(store, 'new'));
-        if (healed !== undefined) expect(healed.equals(content)).toBe(true);
-      },
-    ),
-    fuzzRuns(300),
-  );
-});
+test.each(['plain', 'encrypted'] as const)(
+  'whatever happens to the objects of a store (%s), each point restores as it was or the damage is reported',
+  async (variant) => {
+    const { create, open } = variants[variant];
+    const { objects, points } = await sampleStore(create);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(accident, { minLength: 1, maxLength: 4 }),
+        fc.boolean(),
+        async (accidents, withIndex) => {
+          const hurt = new Map([...objects].filter(([name]) => withIndex || !name.startsWith('index/')));
+          for (const what of accidents) befall(hurt, what);
+          const store = await orReported(() => openStore(memoryBackend(hurt), { ...options, ...open }));
+          if (store === undefined) return;
+          await using _ = store;
+          const { points: listed, damaged } = (await orReported(() => store.listPoints())) ?? {
+            points: [],
+            damaged: [],
+          };
+          const records = [...hurt.keys()].filter((name) => name.endsWith('.point'));
+          expect(listed.length + damaged.length).toBe(records.length);
+          for (const { pointId, itemId } of listed) {
+            const damage = await orReported(() => store.verifyPoint(itemId, pointId, {}));
+            const content = points.get(pointId);
+            if (damage?.length === 0 && content !== undefined)
+              expect((await restore(store, pointId)).equals(content)).toBe(true);
+          }
+          const before = await restorable(store, points);
+          // Collecting and writing over the damage never costs a point that could be restored.
+          for (let round = 0; round < 2; round++)
+            await orReported(() => store.collect({ minimumAgeMs: 0, wasteThreshold: 0 }));
+          const content = points.get('first') ?? Buffer.alloc(0);
+          await orReported(() => backUp(store, 'new', content));
+          for (let round = 0; round < 2; round++)
+            await orReported(() => store.collect({ minimumAgeMs: 0, wasteThreshold: 0 }));
+          expect(await restorable(store, points)).toEqual(expect.arrayContaining(before));
+          const healed = await orReported(() => restore(store, 'new'));
+          if (healed !== undefined) expect(healed.equals(content)).toBe(true);
+        },
+      ),
+      fuzzRuns(200),
+    );
+  },
+);
