@@ -20,6 +20,11 @@ const variants = {
   encrypted: { create: { encryption: { secrets: [{ ...key, label: 'service' }] } }, open: { unlock: [key] } },
 };
 
+const sampleContent = Buffer.concat([
+  bytesFrom(2, 3 * testChunkBytes),
+  bytesFrom(3, 4 * testChunkBytes + 99),
+]);
+
 /** Three points that share and do not share, with garbage, condemned packs and a generation beside them. */
 async function sampleStore(
   create: object,
@@ -27,7 +32,7 @@ async function sampleStore(
   const backend = memoryBackend();
   const points = new Map<string, Buffer>();
   const store = await createStore(backend, { ...options, ...create });
-  const first = Buffer.concat([bytesFrom(2, 3 * testChunkBytes), bytesFrom(3, 4 * testChunkBytes + 99)]);
+  const first = sampleContent;
   const { disk } = await backUp(store, 'first', first);
   points.set('first', first);
   await backUp(store, 'gone', bytesFrom(5, 5 * testChunkBytes));
@@ -118,47 +123,71 @@ async function restorable(store: Store, points: ReadonlyMap<string, Buffer>): Pr
   return whole;
 }
 
+/** What its people do with a store. None of it may ever cost a point that could be restored. */
+const upkeep = {
+  collect: (store: Store) => store.collect({ minimumAgeMs: 0, wasteThreshold: 0 }),
+  verify: (store: Store) => store.verify(),
+  repair: (store: Store) => store.repair({ dryRun: false }),
+  write: (store: Store) => backUp(store, `new-${next++}`, sampleContent),
+  reopen: async () => undefined,
+};
+let next = 0;
+
+type Upkeep = keyof typeof upkeep;
+const upkeepNames = Object.keys(upkeep) as Upkeep[];
+
 test.each(['plain', 'encrypted'] as const)(
   'whatever happens to the objects of a store (%s), each point restores as it was or the damage is reported',
   async (variant) => {
     const { create, open } = variants[variant];
     const { objects, points } = await sampleStore(create);
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(accident, { minLength: 1, maxLength: 4 }),
-        fc.boolean(),
-        async (accidents, withIndex) => {
-          const hurt = new Map([...objects].filter(([name]) => withIndex || !name.startsWith('index/')));
-          for (const what of accidents) befall(hurt, what);
-          const store = await orReported(() => openStore(memoryBackend(hurt), { ...options, ...open }));
-          if (store === undefined) return;
-          await using _ = store;
-          const { points: listed, damaged } = (await orReported(() => store.listPoints())) ?? {
-            points: [],
-            damaged: [],
-          };
-          const records = [...hurt.keys()].filter((name) => name.endsWith('.point'));
-          expect(listed.length + damaged.length).toBe(records.length);
-          for (const { pointId, itemId } of listed) {
-            const damage = await orReported(() => store.verifyPoint(itemId, pointId, {}));
-            const content = points.get(pointId);
-            if (damage?.length === 0 && content !== undefined)
-              expect((await restore(store, pointId)).equals(content)).toBe(true);
-          }
-          const before = await restorable(store, points);
-          // Collecting and writing over the damage never costs a point that could be restored.
-          for (let round = 0; round < 2; round++)
-            await orReported(() => store.collect({ minimumAgeMs: 0, wasteThreshold: 0 }));
-          const content = points.get('first') ?? Buffer.alloc(0);
-          await orReported(() => backUp(store, 'new', content));
-          for (let round = 0; round < 2; round++)
-            await orReported(() => store.collect({ minimumAgeMs: 0, wasteThreshold: 0 }));
-          expect(await restorable(store, points)).toEqual(expect.arrayContaining(before));
-          const healed = await orReported(() => restore(store, 'new'));
-          if (healed !== undefined) expect(healed.equals(content)).toBe(true);
-        },
-      ),
-      fuzzRuns(200),
-    );
+    const accidents = fc.array(accident, { minLength: 1, maxLength: 4 });
+    const works = fc.array(fc.constantFrom(...upkeepNames), { maxLength: 6 });
+    const play = async (what: readonly Accident[], work: readonly Upkeep[], withIndex: boolean) => {
+      const hurt = new Map([...objects].filter(([name]) => withIndex || !name.startsWith('index/')));
+      for (const one of what) befall(hurt, one);
+      const reopen = () => orReported(() => openStore(memoryBackend(hurt), { ...options, ...open }));
+      let store = await reopen();
+      if (store === undefined) return;
+      const { points: listed, damaged } = (await orReported(async () => store?.listPoints())) ?? {
+        points: [],
+        damaged: [],
+      };
+      const records = [...hurt.keys()].filter((name) => name.endsWith('.point'));
+      expect(listed.length + damaged.length).toBe(records.length);
+      await expectVerifyIsRight(store, points);
+      let before = await restorable(store, points);
+      for (const name of work) {
+        if (name === 'reopen') {
+          await store[Symbol.asyncDispose]();
+          store = await reopen();
+          if (store === undefined) throw new Error('it could be opened before');
+        } else {
+          const open: Store = store;
+          await orReported<unknown>(() => upkeep[name](open));
+        }
+        const after = await restorable(store, points);
+        expect(after, `after ${name}`).toEqual(expect.arrayContaining(before));
+        before = after; // what has healed stays healed
+      }
+      await expectVerifyIsRight(store, points);
+      await store[Symbol.asyncDispose]();
+    };
+    await fc.assert(fc.asyncProperty(accidents, works, fc.boolean(), play), fuzzRuns(80));
   },
 );
+
+/** What is said of each point, by both who look, is what a restore finds. */
+async function expectVerifyIsRight(store: Store, points: ReadonlyMap<string, Buffer>): Promise<void> {
+  const report = await orReported(() => store.verify());
+  const found = report && new Set(report.damagedPoints.map(({ pointId }) => pointId));
+  for (const { pointId, itemId } of (await orReported(() => store.listPoints()))?.points ?? []) {
+    const damage = await orReported(() => store.verifyPoint(itemId, pointId, {}));
+    const restored = await orReported(() => restore(store, pointId));
+    const content = points.get(pointId) ?? sampleContent;
+    if (damage !== undefined)
+      expect(damage.length > 0, `${pointId}, looked at alone`).toBe(restored === undefined);
+    if (found !== undefined) expect(found.has(pointId), pointId).toBe(restored === undefined);
+    if (restored !== undefined) expect(restored.equals(content)).toBe(true);
+  }
+}
