@@ -10,6 +10,8 @@ import {
   findSetting,
   type HostRow,
   listHosts,
+  listReplicas,
+  listVaults,
   openCatalog,
   saveHost,
   settingOrNew,
@@ -31,6 +33,7 @@ import {
   replicateOperation,
   restoreOperation,
   runScheduler,
+  StorePlaces,
   verifyStoreOperation,
   type Workshop,
 } from './jobs/index.ts';
@@ -43,7 +46,7 @@ import {
   unlinkDurable,
   writeFileDurable,
 } from './platform/index.ts';
-import { createStore, fileSystemBackend, openStore } from './store/index.ts';
+import { createStore, openStore } from './store/index.ts';
 
 export interface ServiceOptions {
   /** Directory of everything the service keeps. Made if missing. */
@@ -83,6 +86,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   starting.use(await takeHome(home));
   const catalog = starting.use(await openCatalogOf(home));
   const subscriptionId = await settingOrNew(catalog.db, 'subscriptionId', () => crypto.randomUUID());
+  const places = new StorePlaces(join(home, 'store-credentials'));
+  await places.forgetOthers(
+    [...(await listVaults(catalog.db)), ...(await listReplicas(catalog.db))].map((row) => row.store_path),
+  );
   const life = new AbortController();
   const estate = starting.use(
     new Estate(
@@ -98,8 +105,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
               log.error({ host: row.name, code, vm: machineUuid }, message),
             ...(row.overlay_directory === null ? {} : { overlayDirectory: row.overlay_directory }),
           }),
-        openStore: (row) => openStore(fileSystemBackend(row.store_path), { clock: systemClock }),
-        openReplica: (row) => openStore(fileSystemBackend(row.store_path), { clock: systemClock }),
+        openStore: async (row) => openStore(await places.backend(row.store_path), { clock: systemClock }),
+        openReplica: async (row) => openStore(await places.backend(row.store_path), { clock: systemClock }),
       },
       log,
     ),
@@ -143,10 +150,11 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       home,
       version: await packageVersion(),
       startedAt: systemClock.now(),
-      createStore: (path) => createStore(fileSystemBackend(path), { clock: systemClock }),
+      storePlaces: places,
+      createStore: async (place) => createStore(await places.backend(place), { clock: systemClock }),
       replicaStores: {
-        create: (path) => createStore(fileSystemBackend(path), { clock: systemClock }),
-        open: (path) => openStore(fileSystemBackend(path), { clock: systemClock }),
+        create: async (place) => createStore(await places.backend(place), { clock: systemClock }),
+        open: async (place) => openStore(await places.backend(place), { clock: systemClock }),
       },
     },
     credential,

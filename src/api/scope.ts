@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { type Database, findVault, type ItemRow, listItems, type VaultRow } from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
-import type { Store, Workshop } from '../jobs/index.ts';
+import type { Store, StorePlaces, Workshop } from '../jobs/index.ts';
 import { machineOfItemName, type ResourceIds } from './resource-ids.ts';
 
 /** How the second stores of vaults are made, and opened before anybody knows them. */
@@ -23,8 +23,9 @@ export interface ApiScope {
   home: string;
   version: string;
   startedAt: Temporal.Instant;
-  /** Makes the store of a new vault in `path`. */
-  createStore(path: string): Promise<Store>;
+  storePlaces: StorePlaces;
+  /** Makes the store of a new vault at a path or an address. */
+  createStore(place: string): Promise<Store>;
   replicaStores: ReplicaStores;
 }
 

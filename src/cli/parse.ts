@@ -56,3 +56,11 @@ export function parseRate(text: string): number | 'none' {
   if (digits !== undefined && bytes >= 1024 && Number.isSafeInteger(bytes)) return bytes;
   throw new InvalidArgumentError('It takes bytes in a second, 1K at least: 500K, 20M, 1G, or none.');
 }
+
+/** Where a store is: an absolute directory of the service's machine, or an address of object storage. */
+export function parsePlace(text: string): string {
+  if (text.startsWith('/') || /^(s3|azblob):\/\//.test(text)) return text;
+  throw new InvalidArgumentError(
+    "It takes an absolute directory (on the service's machine), s3://BUCKET/PREFIX or azblob://ACCOUNT/CONTAINER/PREFIX.",
+  );
+}

@@ -231,16 +231,32 @@ export class Estate implements AsyncDisposable {
         target: expected.store_path,
       });
     });
-    this.#stores.set(key, opening);
-    opening.catch(() => {
-      if (this.#stores.get(key) === opening) this.#stores.delete(key);
-    });
+    this.#keep(key, opening);
     return opening;
+  }
+
+  /** Kept until it turns out to be of no use: not opened, or its lock lost. The next who needs it opens it anew. */
+  #keep(key: string, opening: Promise<Store>): void {
+    this.#stores.set(key, opening);
+    const drop = () => {
+      if (this.#stores.get(key) === opening) this.#stores.delete(key);
+    };
+    opening.then((store) => {
+      const onLost = () => {
+        this.#log.error({ store: key, err: store.lost.reason }, 'a store is let go of, for its lock is lost');
+        drop();
+        Promise.resolve(store[Symbol.asyncDispose]()).catch((error: unknown) =>
+          this.#log.error({ store: key, err: error }, 'a store could not be closed properly'),
+        );
+      };
+      if (store.lost.aborted) onLost();
+      else store.lost.addEventListener('abort', onLost, { once: true });
+    }, drop);
   }
 
   /** Takes a store that has just been made, so that it is not opened a second time. */
   adoptStore(vaultId: string, store: Store): void {
-    this.#stores.set(vaultId, Promise.resolve(store));
+    this.#keep(vaultId, Promise.resolve(store));
   }
 
   /** As {@link adoptStore}, for the second store of a vault. */

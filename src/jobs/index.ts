@@ -25,6 +25,7 @@ export { restoreOperation, startRestore } from './restore.ts';
 export type { RestoreOptions } from './restore-plan.ts';
 export { runScheduler, startDueBackups } from './scheduler.ts';
 export type { DamagedPoint, VerificationSummary } from './store-damage.ts';
+export { StorePlaces } from './store-places.ts';
 export type { StoredPoint } from './stored-point.ts';
 export type { DiskTransfer } from './transfer.ts';
 export { defaultVerifyEveryDays } from './verify-due.ts';

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLocalCredential } from '../../src/access/index.ts';
 import { createClient, type HoldfastClient } from '../../src/api/client/index.ts';
 import { createServer, ensureCertificate, resourceIds } from '../../src/api/index.ts';
+import { StorePlaces } from '../../src/jobs/index.ts';
 import { createSmallEstate, type SmallEstate } from '../../src/jobs/testing/small-estate.ts';
 import { createStore, fileSystemBackend, openStore } from '../../src/store/index.ts';
 
@@ -41,6 +42,7 @@ beforeEach(async () => {
       home: directory,
       version: '0.0.0',
       startedAt: Temporal.Now.instant(),
+      storePlaces: new StorePlaces(join(directory, 'store-credentials')),
       createStore: (path) => createStore(fileSystemBackend(path), { clock: now }),
       replicaStores: {
         create: (path) => createStore(fileSystemBackend(path), { clock: now }),

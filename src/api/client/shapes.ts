@@ -114,8 +114,13 @@ export const vaultRequest = z.strictObject({
     .strictObject({
       holdfast: z
         .strictObject({
-          /** Directory of the vault's store. Default: under the service's home. Fixed at creation. */
-          storePath: z.string().startsWith('/').max(1024).optional(),
+          /**
+           * Where the vault's store is: a directory, or `s3://BUCKET/PREFIX` or `azblob://ACCOUNT/CONTAINER/PREFIX` with
+           * options (docs/stores.md). Default: a directory under the service's home. Fixed at creation.
+           */
+          storePath: z.string().min(1).max(1024).optional(),
+          /** What opens a store on object storage. Never returned. For a vault that is there: takes the place of what it has. */
+          storeCredentials: z.record(z.string().max(64), z.string().max(8192)).optional(),
         })
         .optional(),
     })

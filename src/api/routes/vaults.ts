@@ -86,21 +86,22 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
     const group = param(request, 'group');
     const problem = vaultNameProblem(name) ?? resourceGroupNameProblem(group);
     if (problem !== undefined) throw new HoldfastError('InvalidInput', problem, { target: name });
-    const wantedPath = body.properties?.holdfast?.storePath;
+    const { storePath: wantedPath, storeCredentials: credentials } = body.properties?.holdfast ?? {};
     const known = await findVault(db, group, name);
     if (known !== undefined) {
       refuseFixedChange(known, body.location, wantedPath);
+      if (credentials !== undefined) await scope.storePlaces.replace(known.store_path, credentials);
       await updateVaultTags(db, known.vault_id, body.tags ?? {});
       return presentOne({ ...known, tags_json: JSON.stringify(body.tags ?? {}) });
     }
     const vaultId = randomUUID();
     const storePath = wantedPath ?? join(scope.defaultStoreRoot, vaultId);
-    const made = await claimDirectory(storePath);
+    const giveBack = await claimPlace(scope, storePath, credentials);
     let store: Store;
     try {
       store = await scope.createStore(storePath);
     } catch (error) {
-      if (made) await rm(storePath, { recursive: true, force: true });
+      await giveBack();
       throw error;
     }
     const row: VaultRow = {
@@ -117,7 +118,8 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
       await insertVault(db, row, [defaultPolicy]);
     } catch (error) {
       await store[Symbol.asyncDispose]();
-      if (made) await rm(storePath, { recursive: true, force: true });
+      await scope.storePlaces.abandon(storePath).catch(() => {}); // the first failure is the one to report
+      await giveBack();
       if ((await findVault(db, group, name)) === undefined) throw error;
       throw new HoldfastError('ResourceAlreadyExists', `Vault '${name}' has just been created by another.`, {
         cause: error,
@@ -145,9 +147,27 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
     await deleteVault(db, row.vault_id);
     await estate.closeStore(row.vault_id);
     await estate.closeReplica(row.vault_id);
+    await scope.storePlaces.forget(row.store_path);
     return reply.code(204).send();
   });
 };
+
+/**
+ * Prepares the place of a new store: makes the directory, or keeps the credentials of an address. Returns what undoes it.
+ * @throws InvalidInput @throws StoreExists
+ */
+async function claimPlace(
+  scope: ApiScope,
+  place: string,
+  credentials: Record<string, string> | undefined,
+): Promise<() => Promise<void>> {
+  await scope.storePlaces.add(place, credentials);
+  const made = place.startsWith('/') && (await claimDirectory(place));
+  return async () => {
+    if (made) await rm(place, { recursive: true, force: true });
+    await scope.storePlaces.forget(place);
+  };
+}
 
 /**
  * Makes the directory of a store. Returns whether it was not there: then nobody else put anything into it, and it may be

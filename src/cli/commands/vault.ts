@@ -4,7 +4,8 @@ import { HoldfastError } from '../../errors/index.ts';
 import { type Call, shellWord } from '../call.ts';
 import { addCommand, addNoun, type Cli, onRun, withGroup } from '../command.ts';
 import { count, formatBytes, nothing } from '../format.ts';
-import { parseDirectory, parseTag } from '../parse.ts';
+import { parsePlace, parseTag } from '../parse.ts';
+import { readStoreCredentials } from '../store-credentials.ts';
 import type { Cell } from '../table.ts';
 import { inNamedGroup } from './host.ts';
 import { addVaultReplicaCommands } from './vault-replica.ts';
@@ -28,17 +29,32 @@ export function addVaultCommands(program: Command, cli: Cli): void {
   )
     .option('--location <region>', 'region of the vault', 'local')
     .option(
-      '--store <directory>',
-      "directory of the store (default: under the service's home)",
-      parseDirectory,
+      '--store <place>',
+      "directory of the store, s3://BUCKET/PREFIX or azblob://ACCOUNT/CONTAINER/PREFIX (default: under the service's home)",
+      parsePlace,
+    )
+    .option(
+      '--store-credentials <file>',
+      'JSON file with the credentials of the store; given again for a vault that exists, it replaces them',
     )
     .option('--tag <key=value>', 'tag; may be given several times', parseTag);
-  onRun<{ location: string; store?: string; tag?: Record<string, string> }>(create, cli, async (call) => {
-    const { location, store, tag } = call.options;
+  onRun<{
+    location: string;
+    store?: string;
+    storeCredentials?: string;
+    tag?: Record<string, string>;
+  }>(create, cli, async (call) => {
+    const { location, store, storeCredentials, tag } = call.options;
+    const credentials =
+      storeCredentials === undefined ? undefined : await readStoreCredentials(storeCredentials);
+    const holdfast = {
+      ...(store === undefined ? {} : { storePath: store }),
+      ...(credentials === undefined ? {} : { storeCredentials: credentials }),
+    };
     const vault = await (await call.connect()).vaults.put(addressOf(call), {
       location,
       ...(tag === undefined ? {} : { tags: tag }),
-      properties: store === undefined ? {} : { holdfast: { storePath: store } },
+      properties: Object.keys(holdfast).length === 0 ? {} : { holdfast },
     });
     showVault(call, vault);
   });
