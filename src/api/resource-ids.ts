@@ -11,6 +11,8 @@ export interface ResourceIds {
   point(vault: VaultRow, item: ItemRow, pointId: string): string;
   job(vault: VaultRow, jobId: string): string;
   host(host: HostRow): string;
+  /** The store of a vault. */
+  store(vault: VaultRow): string;
   /** The VM as Azure's clients name it. */
   virtualMachine(resourceGroup: string, name: string): string;
   /** The VM under our own provider. */
@@ -33,6 +35,7 @@ export function resourceIds(subscriptionId: string): ResourceIds {
     point: (row, protectedItem, pointId) => `${item(row, protectedItem)}/recoveryPoints/${pointId}`,
     job: (row, jobId) => `${vault(row)}/backupJobs/${jobId}`,
     host: (row) => `${group(row.resource_group)}/providers/Holdfast.Fleet/hosts/${row.name}`,
+    store: (row) => `${group(row.resource_group)}/providers/Holdfast.Fleet/stores/${row.name}`,
     virtualMachine: (resourceGroup, name) =>
       `${group(resourceGroup)}/providers/Microsoft.Compute/virtualMachines/${name}`,
     fleetMachine: (resourceGroup, name) =>

@@ -34,6 +34,7 @@ export type RegisterRoutes = (app: FastifyInstance, scope: ApiScope) => void;
 export const subscriptionPath = '/subscriptions/:subscription';
 export const groupPath = `${subscriptionPath}/resourceGroups/:group`;
 export const vaultPath = `${groupPath}/providers/Microsoft.RecoveryServices/vaults/:vault`;
+export const storePath = `${groupPath}/providers/Holdfast.Fleet/stores/:vault`;
 export const itemPath = `${vaultPath}/backupFabrics/:fabric/protectionContainers/:container/protectedItems/:item`;
 
 export type Params = Record<string, string>;
@@ -56,7 +57,10 @@ export function query(request: FastifyRequest, name: string): string | undefined
 }
 
 /** Checks a request body against its shape. @throws InvalidInput naming every wrong field */
-export function parseBody<Shape extends z.ZodType>(shape: Shape, request: FastifyRequest): z.infer<Shape> {
+export function parseBody<Shape extends z.ZodType>(
+  shape: Shape,
+  request: Pick<FastifyRequest, 'body'>,
+): z.infer<Shape> {
   const parsed = shape.safeParse(request.body ?? {});
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => {

@@ -12,6 +12,7 @@ import { registerProtectedItems } from './routes/protected-items.ts';
 import { registerRecoveryPoints } from './routes/recovery-points.ts';
 import { registerReplicas } from './routes/replicas.ts';
 import { registerService } from './routes/service.ts';
+import { registerStores } from './routes/stores.ts';
 import { registerVaults } from './routes/vaults.ts';
 import { registerVirtualMachines } from './routes/virtual-machines.ts';
 import { type ApiScope, checkSubscription } from './scope.ts';
@@ -85,6 +86,7 @@ export function createServer({ scope, credential, tls, log }: ServerOptions): Fa
     registerHosts,
     registerVirtualMachines,
     registerVaults,
+    registerStores,
     registerPolicies,
     registerProtectedItems,
     registerRecoveryPoints,

@@ -33,6 +33,11 @@ export function parsePositive(text: string): number {
   throw new InvalidArgumentError('It takes a whole number above 0.');
 }
 
+/** A whole number of at least 0. */
+export function parseCount(text: string): number {
+  return text === '0' ? 0 : parsePositive(text);
+}
+
 /** `key=value`, collected over several uses. */
 export function parseTag(text: string, before: Record<string, string> = {}): Record<string, string> {
   const at = text.indexOf('=');

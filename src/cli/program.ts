@@ -11,6 +11,7 @@ import { addPolicyCommands } from './commands/policy.ts';
 import { addRecoveryPointCommands } from './commands/recovery-point.ts';
 import { addRestoreCommands } from './commands/restore.ts';
 import { addServiceCommands } from './commands/service.ts';
+import { addStoreCommands } from './commands/store.ts';
 import { addVaultCommands } from './commands/vault.ts';
 import { addVmCommands } from './commands/vm.ts';
 import { lookOf } from './look.ts';
@@ -53,6 +54,7 @@ export function createProgram(cli: Cli, extra: readonly Command[] = []): Command
   addHostCommands(program, cli);
   addVmCommands(program, cli);
   addVaultCommands(program, cli);
+  addStoreCommands(program, cli);
   addPolicyCommands(program, cli);
   addItemCommands(program, cli);
   addBackupCommands(program, cli);

@@ -156,6 +156,7 @@ function costOf(tasks: readonly JobTask[], operation: Operation): string | undef
   const sum = (pick: (progress: TaskProgress) => number) =>
     formatBytes(measured.reduce((total, progress) => total + pick(progress), 0));
   const read = `read ${sum((p) => p.readBytes)}`;
+  if (operation === 'VerifyStore') return read;
   if (operation === 'Restore') return `${read}, wrote ${sum((p) => p.storedBytes)}`;
   return `${read}, new ${sum((p) => p.newBytes)}, stored ${sum((p) => p.storedBytes)}`;
 }
@@ -192,6 +193,12 @@ function taskChange(was: JobTask | undefined, task: JobTask, operation: Operatio
   return `${tens * 10} %, ${formatBytes(progress.processedBytes)} of ${formatBytes(progress.totalBytes)}`;
 }
 
+/** What a repair or a collection was to do, a line for each step. */
+function planOf({ properties: { extendedInfo } }: Job): string[] {
+  const plan = extendedInfo?.propertyBag.Plan;
+  return plan === undefined ? [] : plan.split('\n').map((line) => `  ${printable(line)}`);
+}
+
 /** How a job ended: the result, its cost, and for what went wrong the code, a sentence and what to do. */
 export function jobResult(job: Job, look: Look): string[] {
   const { status, operation, duration, errorDetails = [], extendedInfo } = job.properties;
@@ -200,6 +207,7 @@ export function jobResult(job: Job, look: Look): string[] {
   const cost = costOf(extendedInfo?.tasksList ?? [], operation);
   const took = seconds === undefined ? '' : ` in ${formatDuration(seconds)}`;
   return [
+    ...planOf(job),
     `${jobTitle(job)}: ${paint(text.toLowerCase(), tone, look)}${took}${cost === undefined ? '' : `; ${cost}`}`,
     ...errorDetails.flatMap(({ errorTitle, errorString, recommendations }) => [
       paint(printable(`Error ${errorTitle}: ${errorString}`), status === 'Failed' ? 'bad' : 'warning', look),

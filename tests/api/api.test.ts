@@ -335,6 +335,119 @@ describe('the main road over the API', () => {
   });
 });
 
+describe('stores', () => {
+  const storeUrl = `/subscriptions/${subscriptionId}/resourceGroups/default/providers/Holdfast.Fleet/stores/Main`;
+
+  async function backedUp(): Promise<void> {
+    estate.host.write(estate.vmUuid, 'vda', 0, new Uint8Array(300_000).fill(7));
+    const backup = await client.items.backup(item, { properties: { objectType: 'IaasVMBackupRequest' } });
+    await estate.settled(await client.operations.jobOf(backup));
+  }
+
+  async function ended(accepted: Parameters<typeof client.operations.jobOf>[0]) {
+    const jobId = await client.operations.jobOf(accepted);
+    await estate.settled(jobId);
+    return (await client.jobs.get(vault, jobId)).properties;
+  }
+
+  const damage = (at: number) => {
+    const [name = ''] = [...estate.backend.objects.keys()].filter((object) => object.endsWith('.pack'));
+    const pack = estate.backend.objects.get(name) ?? Buffer.alloc(0);
+    pack[at] = (pack[at] ?? 0) ^ 1;
+  };
+
+  it('are shown with their figures, and verified, mended and collected as jobs', async () => {
+    await backedUp();
+    expect((await client.stores.get(vault)).properties).toMatchObject({
+      status: 'Ready',
+      recoveryPoints: 1,
+      packs: 1,
+      quarantinedPacks: 0,
+      verifyEveryDays: 30,
+    });
+    expect(
+      await ended(await client.stores.verify(vault, { properties: { limitBytesPerSecond: 2 ** 30 } })),
+    ).toMatchObject({
+      operation: 'VerifyStore',
+      status: 'Completed',
+      entityFriendlyName: 'Main',
+    });
+    const sound = (await client.stores.get(vault)).properties;
+    expect(sound.lastVerification).toMatchObject({ damagedPackCount: 0, points: 1 });
+    expect(sound.deduplicationRatio).toBeGreaterThan(1); // the same content in every chunk
+    expect(sound.compressionRatio).toBeGreaterThan(1);
+    damage(3);
+    const warned = await ended(await client.stores.verify(vault));
+    expect(warned.status).toBe('CompletedWithWarnings');
+    expect((await client.stores.get(vault)).properties).toMatchObject({ quarantinedPacks: 1 });
+    const plan = await ended(await client.stores.repair(vault));
+    expect(plan).toMatchObject({ operation: 'RepairStore', status: 'Completed' });
+    expect(plan.extendedInfo?.propertyBag.Plan).toContain('its header is damaged');
+    expect((await client.stores.get(vault)).properties).toMatchObject({ quarantinedPacks: 1 });
+    expect((await ended(await client.stores.repair(vault, { properties: { execute: true } }))).status).toBe(
+      'Completed',
+    );
+    expect((await client.stores.get(vault)).properties).toMatchObject({ quarantinedPacks: 0 });
+    const collected = await ended(await client.stores.collect(vault, { properties: { dryRun: true } }));
+    expect(collected).toMatchObject({ operation: 'CollectStore', status: 'Completed' });
+    expect((await client.stores.get(vault)).properties.lastCollectedAt).toBe(undefined);
+    await ended(await client.stores.collect(vault));
+    expect((await client.stores.get(vault)).properties.lastCollectedAt).toMatch(/Z$/);
+    expect((await client.jobs.list(vault, { operation: 'VerifyStore' })).length).toBe(2);
+  });
+
+  it('name what damage touches, and a restore brings back what is left only on request', async () => {
+    await backedUp();
+    damage(20);
+    const failed = await ended(await client.stores.verify(vault));
+    expect(failed.status).toBe('Failed');
+    expect(failed.errorDetails?.[0]).toMatchObject({ errorTitle: 'StoreDamaged' });
+    expect(failed.errorDetails?.[0]?.errorString).toMatch(/web, point .*: vda \d+ bytes in/);
+    const { lastVerification } = (await client.stores.get(vault)).properties;
+    expect(lastVerification?.damagedPoints[0]).toMatchObject({ vm: 'web', disks: [{ target: 'vda' }] });
+    const [point] = await client.recoveryPoints.list(item);
+    const restore = async (allowDamaged: boolean) =>
+      ended(
+        await client.recoveryPoints.restore(item, point?.name ?? '', {
+          properties: {
+            objectType: 'IaasVMRestoreRequest',
+            recoveryType: 'RestoreDisks',
+            storageAccountId: join(directory, 'restored'),
+            holdfast: { tier: 'vault', ...(allowDamaged ? { allowDamaged } : {}) },
+          },
+        }),
+      );
+    const refused = await restore(false);
+    expect(refused.status).toBe('Failed');
+    expect(refused.errorDetails?.[0]?.recommendations[0]).toContain('--allow-damaged');
+    const restored = await restore(true);
+    expect(restored.status).toBe('CompletedWithWarnings');
+    expect(restored.extendedInfo?.propertyBag['Unreadable stretches']).toMatch(/^vda: /);
+  });
+
+  it('keep their setting, and refuse one that makes no sense', async () => {
+    await client.stores.put(vault, { properties: { verifyEveryDays: 7 } });
+    expect((await client.stores.get(vault)).properties.verifyEveryDays).toBe(7);
+    await client.stores.put(vault, { properties: { verifyEveryDays: null } });
+    expect((await client.stores.get(vault)).properties.verifyEveryDays).toBe(30);
+    for (const body of [
+      '{}',
+      '{"properties":{"verifyEveryDays":-1}}',
+      '{"properties":{"verifyEveryDays":1.5}}',
+    ]) {
+      const answer = await raw('PUT', storeUrl, { body });
+      expect([answer.status, JSON.parse(answer.body).error.code]).toEqual([400, 'InvalidInput']);
+    }
+    expect((await raw('GET', `${storeUrl}x`)).status).toBe(404);
+    expect((await raw('POST', `${storeUrl}/verify`, { body: '{"properties":{"fast":true}}' })).status).toBe(
+      400,
+    );
+    const started = await raw('POST', `${storeUrl}/collect`);
+    expect(started.status).toBe(202);
+    expect((await raw('GET', new URL(String(started.headers.location)).pathname)).status).toBe(204);
+  });
+});
+
 describe('hosts', () => {
   const memory = { location: 'local', properties: { uri: 'memory:' } };
 

@@ -29,6 +29,8 @@ export const paths = {
   vaults: (sub: string) => path`/subscriptions/${sub}/providers/Microsoft.RecoveryServices/vaults`,
   vault: (sub: string, at: VaultAddress) =>
     path`/subscriptions/${sub}/resourceGroups/${at.resourceGroup}/providers/Microsoft.RecoveryServices/vaults/${at.vault}`,
+  store: (sub: string, at: VaultAddress) =>
+    path`/subscriptions/${sub}/resourceGroups/${at.resourceGroup}/providers/Holdfast.Fleet/stores/${at.vault}`,
   item: (sub: string, at: ItemAddress) => {
     const name = `iaasvmcontainerv2;${at.vmResourceGroup};${at.vm}`;
     const inVault = path`/backupFabrics/Azure/protectionContainers/${`iaasvmcontainer;${name}`}/protectedItems/${`vm;${name}`}`;

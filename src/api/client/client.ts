@@ -150,6 +150,19 @@ export function createClient(options: ClientOptions) {
         accept('POST', `${paths.replica(await subscriptionId(), at)}/sync`, body),
     },
 
+    /** The stores of vaults. What these start are jobs of the vault. */
+    stores: {
+      get: async (at: VaultAddress) => get(shapes.store, paths.store(await subscriptionId(), at)),
+      put: async (at: VaultAddress, body: shapes.StoreRequest) =>
+        read(shapes.store, await call('PUT', paths.store(await subscriptionId(), at), body)),
+      verify: async (at: VaultAddress, body: shapes.VerifyStoreRequest = {}) =>
+        accept('POST', `${paths.store(await subscriptionId(), at)}/verify`, body),
+      repair: async (at: VaultAddress, body: shapes.RepairStoreRequest = {}) =>
+        accept('POST', `${paths.store(await subscriptionId(), at)}/repair`, body),
+      collect: async (at: VaultAddress, body: shapes.CollectStoreRequest = {}) =>
+        accept('POST', `${paths.store(await subscriptionId(), at)}/collect`, body),
+    },
+
     policies: {
       list: async (at: VaultAddress) => list(shapes.policy, paths.policies(await subscriptionId(), at)),
       get: async (at: VaultAddress, name: string) =>

@@ -8,6 +8,7 @@ import {
   itemPath,
   param,
   type RegisterRoutes,
+  storePath,
   vaultOf,
   vaultPath,
 } from '../scope.ts';
@@ -65,6 +66,7 @@ export const registerOperations: RegisterRoutes = (app, scope) => {
     `${vaultPath}/backupOperations/:operation`,
     `${itemPath}/operationsStatus/:operation`,
     `${replicaPath}/operationsStatus/:operation`,
+    `${storePath}/operationsStatus/:operation`,
   ]) {
     app.get(path, async (request) => {
       await vaultOf(db, request);
@@ -72,12 +74,14 @@ export const registerOperations: RegisterRoutes = (app, scope) => {
     });
   }
 
-  // What a sync leaves is told by the replica itself.
-  app.get(`${replicaPath}/operationResults/:operation`, async (request, reply) => {
-    await vaultOf(db, request);
-    await operationOf(param(request, 'operation'));
-    return reply.code(204).send();
-  });
+  // What these start ends with its job, and the replica or the store itself tells the rest.
+  for (const path of [replicaPath, storePath]) {
+    app.get(`${path}/operationResults/:operation`, async (request, reply) => {
+      await vaultOf(db, request);
+      await operationOf(param(request, 'operation'));
+      return reply.code(204).send();
+    });
+  }
 
   app.get(`${itemPath}/operationResults/:operation`, async (request, reply) => {
     const vault = await vaultOf(db, request);

@@ -11,7 +11,7 @@ import {
   type VaultRow,
 } from '../../catalog/index.ts';
 import { HoldfastError, messageOf } from '../../errors/index.ts';
-import type { Store } from '../../jobs/index.ts';
+import { openStoreJob, type Store } from '../../jobs/index.ts';
 import { makeDirectoryDurable, syncDirectory } from '../../platform/index.ts';
 import { defaultPolicy, resourceGroupNameProblem, vaultNameProblem } from '../../protection/index.ts';
 import { type Vault, vaultRequest } from '../client/index.ts';
@@ -144,6 +144,7 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
         },
       );
     }
+    await refuseWhileWorkedOn(scope, row);
     await deleteVault(db, row.vault_id);
     await estate.closeStore(row.vault_id);
     await estate.closeReplica(row.vault_id);
@@ -151,6 +152,18 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
     return reply.code(204).send();
   });
 };
+
+/** A verification, repair or collection would lose the store under it. */
+async function refuseWhileWorkedOn({ workshop }: ApiScope, row: VaultRow): Promise<void> {
+  for (const operation of ['VerifyStore', 'RepairStore', 'CollectStore'] as const) {
+    const jobId = await openStoreJob(workshop, row.vault_id, operation);
+    if (jobId === undefined) continue;
+    throw new HoldfastError('ResourceInUse', `A job works on the store of vault '${row.name}'.`, {
+      target: jobId,
+      action: 'Wait until that job has ended, or cancel it, then try again.',
+    });
+  }
+}
 
 /**
  * Prepares the place of a new store: makes the directory, or keeps the credentials of an address. Returns what undoes it.
