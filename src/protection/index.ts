@@ -3,6 +3,7 @@
  * said at the rule; where Azure's sources disagree or are silent, `docs/differences.md` says what was chosen and why.
  */
 export { type Duty, dutyOf } from './duty.ts';
+export { judgeEnabling, type KnownItem } from './enabling.ts';
 export {
   type Expiry,
   endOfInstantRestore,
@@ -14,8 +15,28 @@ export {
   type RuleName,
   scheduledBasis,
 } from './expiry.ts';
-export { backupJobStatus, endedStatuses, type JobStatus, type TaskStatus } from './job-status.ts';
+export {
+  activeState,
+  type ItemAction,
+  type ItemActionKind,
+  type ItemFacts,
+  type ItemOutcome,
+  type ItemState,
+  itemStates,
+  judgeItemAction,
+  retentionOf,
+  stateAfterBackup,
+} from './item-life.ts';
+export {
+  backupJobStatus,
+  backupJobStatusNow,
+  endedStatuses,
+  type JobStatus,
+  type TaskStatus,
+} from './job-status.ts';
+export { type Judgement, type Refusal, refusalError } from './judgement.ts';
 export { hostNameProblem, policyNameProblem, resourceGroupNameProblem, vaultNameProblem } from './names.ts';
+export { judgePointDeletion, judgePointExtension } from './point-rules.ts';
 export {
   type BackupPolicy,
   defaultPolicy,
@@ -31,6 +52,10 @@ export {
   presentPolicy,
   type SchedulePolicy,
 } from './policy-document.ts';
+export { judgePolicyDeletion, judgePolicyEdit, type MemberEffect, type PolicyMember } from './policy-edit.ts';
+export { refusePolicy, type VmFacts } from './policy-fit.ts';
+export { mostPreviewedPoints, type PreviewedPoint, previewPolicy } from './preview.ts';
+export { type ExistingPoint, type PointEffect, pointUnder, previewEdit } from './preview-edit.ts';
 export { invalidPolicy, readPolicy } from './read-policy.ts';
 export type { Problem } from './reading.ts';
 export {
@@ -50,3 +75,15 @@ export { dueRun, nextRun, previousRun, runsBetween, type ScheduledRun } from './
 export { startDelayMs, startWindowMs } from './start-spread.ts';
 export { type RetentionTag, tagsOn } from './tags.ts';
 export { findTimeZone } from './time-zones.ts';
+export {
+  type Immutability,
+  isImmutable,
+  judgeImmutability,
+  judgeSoftDelete,
+  judgeVaultDeletion,
+  reductionsOf,
+  type SoftDelete,
+  securityOfNewVault,
+  softDeleteDaysLimits,
+  type VaultSecurity,
+} from './vault-security.ts';

@@ -1,7 +1,13 @@
 import { expect, it } from 'vitest';
-import { backupJobStatus, type JobStatus, type TaskStatus } from './job-status.ts';
+import {
+  backupJobStatus,
+  backupJobStatusNow,
+  endedStatuses,
+  type JobStatus,
+  type TaskStatus,
+} from './job-status.ts';
 
-const table: [TaskStatus, TaskStatus, JobStatus][] = [
+const ended: [TaskStatus, TaskStatus, JobStatus][] = [
   ['Completed', 'Completed', 'Completed'],
   ['Completed', 'Skipped', 'Completed'],
   ['Completed', 'Failed', 'CompletedWithWarnings'],
@@ -11,6 +17,24 @@ const table: [TaskStatus, TaskStatus, JobStatus][] = [
   ['Cancelled', 'NotStarted', 'Cancelled'],
 ];
 
-it.each(table)('snapshot %s and transfer %s make the job %s', (snapshot, transfer, status) => {
+it.each(ended)('snapshot %s and transfer %s make the job %s', (snapshot, transfer, status) => {
   expect(backupJobStatus(snapshot, transfer)).toBe(status);
+  expect(backupJobStatusNow(snapshot, transfer)).toBe(status);
+  expect(backupJobStatusNow(snapshot, transfer, true)).toBe(status);
+  expect(endedStatuses).toContain(status);
 });
+
+const running: [TaskStatus, TaskStatus][] = [
+  ['NotStarted', 'NotStarted'],
+  ['InProgress', 'NotStarted'],
+  ['Completed', 'NotStarted'],
+  ['Completed', 'InProgress'],
+];
+
+it.each(running)(
+  'snapshot %s and transfer %s leave the job in progress, or cancelling',
+  (snapshot, transfer) => {
+    expect(backupJobStatusNow(snapshot, transfer)).toBe('InProgress');
+    expect(backupJobStatusNow(snapshot, transfer, true)).toBe('Cancelling');
+  },
+);

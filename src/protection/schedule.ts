@@ -25,11 +25,13 @@ export function runsBetween(
   to: Temporal.Instant,
 ): ScheduledRun[] {
   const timeZone = timeZoneOf(timetable);
-  // A window reaches into the next day, and a clock change can move a run over midnight; so look two days around.
-  const last = dateAt(to, timeZone).add({ days: 2 });
+  // A change of the clocks moves a run into the next day at most, and a window reaches one day further; whether a run
+  // is its day's last is told by the one after it. Of other schedules each run is.
+  const reach = timetable.schedule.frequency === 'Hourly' ? { back: 2, ahead: 2 } : { back: 1, ahead: 0 };
+  const last = dateAt(to, timeZone).add({ days: reach.ahead });
   const byMoment = new Map<bigint, Omit<ScheduledRun, 'lastOfDay'>>();
   for (
-    let date = dateAt(from, timeZone).subtract({ days: 2 });
+    let date = dateAt(from, timeZone).subtract({ days: reach.back });
     Temporal.PlainDate.compare(date, last) <= 0;
     date = date.add({ days: 1 })
   ) {
@@ -72,13 +74,13 @@ function dateAt(moment: Temporal.Instant, timeZone: string): Temporal.PlainDate 
   return moment.toZonedDateTimeISO(timeZone).toPlainDate();
 }
 
-/** Days to look at for a neighbouring run: the next day nearly always, a week and a bit for a weekly schedule. */
-const lookDays = [2, 16];
+/** Hours to look at for a neighbouring run: a day nearly always, a week and a bit for a weekly schedule. */
+const lookHours = [26, 16 * 24];
 
 /** The first run strictly after `after`. */
 export function nextRun(timetable: Timetable, after: Temporal.Instant): ScheduledRun {
-  for (const days of lookDays) {
-    const [run] = runsBetween(timetable, after, after.add({ hours: 24 * days }));
+  for (const hours of lookHours) {
+    const [run] = runsBetween(timetable, after, after.add({ hours }));
     if (run !== undefined) return run;
   }
   throw new RangeError(`the schedule ${JSON.stringify(timetable)} never runs`);
@@ -86,8 +88,8 @@ export function nextRun(timetable: Timetable, after: Temporal.Instant): Schedule
 
 /** The last run at or before `now`. */
 export function previousRun(timetable: Timetable, now: Temporal.Instant): ScheduledRun {
-  for (const days of lookDays) {
-    const run = runsBetween(timetable, now.subtract({ hours: 24 * days }), now).at(-1);
+  for (const hours of lookHours) {
+    const run = runsBetween(timetable, now.subtract({ hours }), now).at(-1);
     if (run !== undefined) return run;
   }
   throw new RangeError(`the schedule ${JSON.stringify(timetable)} never runs`);
