@@ -3,6 +3,7 @@ import { HoldfastError } from '../errors/index.ts';
 import type { JobStatus } from '../protection/index.ts';
 import type { RepairReport } from '../store/index.ts';
 import type { Operation } from './engine.ts';
+import { healedProperties, healFromReplica } from './heal-from-replica.ts';
 import type { JobContext } from './job-context.ts';
 import { damagedPointsError, namePoints } from './store-damage.ts';
 import { openStoreJob } from './verify-store.ts';
@@ -59,7 +60,11 @@ async function repair(workshop: Workshop, context: JobContext<RepairPayload>): P
     if (phase === undefined)
       throw new HoldfastError('ResourceInUse', `The store of vault '${vault.name}' is being repaired.`);
     const store = await workshop.estate.store(vault);
-    return await store.repair({ dryRun, signal: context.signal });
+    const repaired = await store.repair({ dryRun, signal: context.signal });
+    if (dryRun) return repaired;
+    const healing = await healFromReplica(workshop, vault, store, repaired.damagedPoints, context.signal);
+    await context.setProperties(healedProperties(healing));
+    return { ...repaired, damagedPoints: healing.damaged };
   });
   await context.setProperties({
     Plan: planText(report),

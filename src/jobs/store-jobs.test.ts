@@ -6,6 +6,7 @@ import { findJob, findPoint, getUpkeep, listJobs, listPoints, updatePoint } from
 import { startBackup } from './backup.ts';
 import { startCollection } from './collect-store.ts';
 import { startRepair } from './repair-store.ts';
+import { startReplication } from './replicate.ts';
 import { startRestore } from './restore.ts';
 import type { RestoreOptions } from './restore-plan.ts';
 import type { VerificationSummary } from './store-damage.ts';
@@ -310,5 +311,47 @@ describe('a restore of a damaged point', () => {
     await expect(restore({ allowDamaged: true, tier: 'snapshot' })).rejects.toMatchObject({
       code: 'InvalidInput',
     });
+  });
+});
+
+describe('a store with a replica', () => {
+  const replicate = async () => {
+    await estate.addReplica();
+    expect(
+      await ended(startReplication(estate.workshop, estate.vault, { userTriggered: true })),
+    ).toMatchObject({ status: 'Completed' });
+  };
+  const repair = () => ended(startRepair(estate.workshop, estate.vault, { dryRun: false }));
+
+  it('is healed from it by the verification that finds the damage, and is sound for the next', async () => {
+    await replicate();
+    flip(16 + chunkBytes + 5);
+    const { status, error, properties } = await verify();
+    expect(status).toBe('CompletedWithWarnings');
+    expect(error?.message).toContain('no recovery point has lost anything by it');
+    expect(properties['Healed from replica']).toBe('1 recovery point(s), 1 chunk(s)');
+    const { points } = await (await estate.store()).listPoints();
+    for (const { itemId, pointId } of points)
+      expect(await (await estate.store()).verifyPoint(itemId, pointId, {})).toEqual([]);
+  });
+
+  it('is healed by a repair, too, and only what the replica has', async () => {
+    await replicate();
+    await (await estate.store()).verify();
+    flip(16 + chunkBytes + 5);
+    const { damagedPoints } = await (await estate.store()).verify();
+    expect(damagedPoints).toHaveLength(1);
+    expect((await repair()).properties['Healed from replica']).toBe('1 recovery point(s), 1 chunk(s)');
+  });
+
+  it('stays damaged where the replica is away or damaged in the same place', async () => {
+    await replicate();
+    flip(16 + chunkBytes + 5);
+    for (const [name, object] of estate.replicaBackend.objects)
+      if (name.endsWith('.pack')) object.fill(0xff, 16, object.length - 4096);
+    expect(await verify()).toMatchObject({ status: 'Failed', error: { code: 'StoreDamaged' } });
+    await estate.workshop.estate.closeReplica('v1');
+    estate.replicaBackend.objects.clear();
+    expect(await verify()).toMatchObject({ status: 'Failed', error: { code: 'StoreDamaged' } });
   });
 });

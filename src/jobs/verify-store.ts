@@ -3,6 +3,7 @@ import { HoldfastError } from '../errors/index.ts';
 import type { JobStatus } from '../protection/index.ts';
 import type { Store, VerifyCursor, VerifyProgress, VerifyReport } from '../store/index.ts';
 import type { Operation } from './engine.ts';
+import { healedProperties, healFromReplica } from './heal-from-replica.ts';
 import type { JobContext, RunningTask } from './job-context.ts';
 import { createPace } from './pace.ts';
 import { createProgressSum } from './progress.ts';
@@ -76,7 +77,10 @@ async function verify(workshop: Workshop, context: JobContext<VerifyPayload>): P
     if (phase === undefined) throw underWay(vault);
     const store = await workshop.estate.store(vault);
     const report = await checkAll(workshop, context, store, task);
-    const found = await summaryOf(workshop, vault, report, await store.stats());
+    const healing = await healFromReplica(workshop, vault, store, report.damagedPoints, context.signal);
+    await context.setProperties(healedProperties(healing));
+    const left = { ...report, damagedPoints: healing.damaged };
+    const found = await summaryOf(workshop, vault, left, await store.stats());
     await saveUpkeep(db, vaultId, {
       verify_cursor_json: null,
       verified_at: found.endedAt,

@@ -16,6 +16,7 @@ export {
   type CopyProgress,
   copyPoint,
 } from './copy-point.ts';
+export { type HealedPoint, healPoint } from './heal-point.ts';
 export { newKeyFile } from './keys/key-file.ts';
 export type { KeyRing, NewSecret } from './keys/key-ring.ts';
 export type { KeyWrapInfo } from './keys/key-wrap.ts';
