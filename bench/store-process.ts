@@ -4,7 +4,7 @@
  *   backup STORE IMAGE POINT [BASE CHANGES]   with BASE: an incremental that reads only the extents in the file CHANGES
  *   restore STORE POINT IMAGE
  *
- * STORE_CHUNK_KIB and STORE_LEVEL choose other values than the defaults.
+ * STORE_CHUNK_KIB and STORE_LEVEL choose other values than the defaults; STORE_TRY_OUT=no leaves out the read-back.
  */
 import { readFileSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
@@ -29,6 +29,7 @@ function settings() {
     clock,
     ...(chunk === undefined ? {} : { chunkSizeBytes: Number(chunk) * 1024 }),
     ...(level === undefined ? {} : { compressionLevel: Number(level) }),
+    tryOut: process.env.STORE_TRY_OUT !== 'no',
   };
 }
 

@@ -17,6 +17,7 @@ import {
   type Result,
   restic,
   type Tool,
+  uncheckedHoldfast,
   type Version,
   versions,
   zstd,
@@ -161,6 +162,7 @@ async function measureRound(
   };
   const tools: Tool[] = [
     holdfast(placeOf('holdfast'), { known: false, env }),
+    uncheckedHoldfast(placeOf('holdfast-unchecked'), env),
     ...Object.entries(makers).flatMap(([name, make]) => (peers.includes(name) ? [make(placeOf(name))] : [])),
     holdfast(placeOf('holdfast-known'), { known: true, env }),
   ];
@@ -245,6 +247,7 @@ function ratiosOf(rounds: readonly Round[], pieces: number): Record<string, numb
   };
   const [us, known] = ['Holdfast', 'Holdfast, changes known'];
   ratio('first_plain_vs_borg_zstd1', 'first', us, 'borg zstd,1', seconds);
+  ratio('first_plain_unchecked_vs_borg_zstd1', 'first', 'Holdfast, no read-back', 'borg zstd,1', seconds);
   ratio('first_plain_vs_restic', 'first', us, 'restic', seconds);
   ratio('first_plain_vs_zstd_1_t2', 'first', us, 'zstd -1 -T2', seconds);
   ratio('first_plain_vs_qemu_img', 'first', us, 'qemu-img zstd', seconds);

@@ -81,6 +81,12 @@ export function holdfast(place: Place, options: { known: boolean; env: Record<st
   };
 }
 
+/** Holdfast's store without its read-back, to see what that costs; the first backup is enough for it. */
+export function uncheckedHoldfast(place: Place, env: Record<string, string>): Tool {
+  const { backUp } = holdfast(place, { known: false, env: { ...env, STORE_TRY_OUT: 'no' } });
+  return { name: 'Holdfast, no read-back', versions: ['first'], backUp };
+}
+
 /** Fixed pieces of 4 MiB, zstd level 1, no encryption: what BorgBackup recommends for disk images. */
 export function borg(place: Place): Tool {
   const repository = join(place.directory, 'repository');

@@ -11,7 +11,8 @@ import type { Slab } from './slab.ts';
  * The work on bytes, done on a slab by whichever thread has it.
  *
  * - `scan`: `count` chunks of `chunkBytes` lie side by side in `input`; each gets its content id or is found to be zeros.
- * - `pack`: the numbered ones, which have their ids, are compressed and sealed into `output`, opened again and compared.
+ * - `pack`: the numbered ones, which have their ids, are compressed and sealed into `output`; to `tryOut` is to open what
+ *   came of it and compare.
  * - `unpack`: `count` frames lie in `input` as the table says; they are checked against table and ids. Sealed ones are
  *   opened where they lie.
  *
@@ -19,9 +20,10 @@ import type { Slab } from './slab.ts';
  */
 export type ChunkJob =
   | { kind: 'scan'; count: number; chunkBytes: number }
-  | { kind: 'pack'; numbers: readonly number[]; chunkBytes: number; level: number }
+  | { kind: 'pack'; numbers: readonly number[]; chunkBytes: number; level: number; tryOut: boolean }
   | { kind: 'unpack'; count: number; plainBytes: number; to: UnpackTarget };
 
+type PackJob = Extract<ChunkJob, { kind: 'pack' }>;
 type UnpackJob = Extract<ChunkJob, { kind: 'unpack' }>;
 
 /** Where contents go that have been found sound: the slab's `output`, memory of the caller's, or they were only checked. */
@@ -61,10 +63,7 @@ export function jobBytes(job: ChunkJob): number {
 
 export function runJob(slab: Slab, job: ChunkJob, keys: ContentKeys | undefined): JobResult {
   if (job.kind === 'scan') return scan(slab, job.count, job.chunkBytes, keys);
-  if (job.kind === 'pack')
-    return keys === undefined
-      ? pack(slab, job.numbers, job.chunkBytes, job.level)
-      : packSealed(slab, job.numbers, job.chunkBytes, job.level, keys);
+  if (job.kind === 'pack') return keys === undefined ? pack(slab, job) : packSealed(slab, job, keys);
   return open(slab, job.count, job.plainBytes, keys) ?? unpack(slab, job, keys);
 }
 
@@ -89,7 +88,7 @@ function scan(slab: Slab, count: number, chunkBytes: number, keys: ContentKeys |
   return {};
 }
 
-function pack(slab: Slab, numbers: readonly number[], chunkBytes: number, level: number): JobResult {
+function pack(slab: Slab, { numbers, chunkBytes, level, tryOut }: PackJob): JobResult {
   const compressed: Buffer[] = [];
   let used = 0;
   for (const number of numbers) {
@@ -108,16 +107,14 @@ function pack(slab: Slab, numbers: readonly number[], chunkBytes: number, level:
     used += length;
     compressed.push(plain);
   }
-  if (compressed.length > 0) verify(slab.output.subarray(0, used), compressed, chunkBytes);
+  if (tryOut && compressed.length > 0) verify(slab.output.subarray(0, used), compressed, chunkBytes);
   return {};
 }
 
 /** As {@link pack}; everything goes to `output`, and what the seals give back is what is tried out. */
 function packSealed(
   slab: Slab,
-  numbers: readonly number[],
-  chunkBytes: number,
-  level: number,
+  { numbers, chunkBytes, level, tryOut }: PackJob,
   keys: ContentKeys,
 ): JobResult {
   const compressed: Buffer[] = [];
@@ -139,14 +136,16 @@ function packSealed(
     }
     const bytes = slab.output.subarray(start, used);
     slab.setFrame(number, { codec, offset: start, length: bytes.length, crc: crc32(bytes) });
-    const again = verifySeal(keys, { id, codec, bytes, plainLength: chunkBytes }, content);
-    if (frame !== undefined) {
-      opened.set(again, openedBytes);
-      openedBytes += again.length;
-      compressed.push(plain);
-      freeNow(frame, compressionRoom(chunkBytes));
+    if (tryOut) {
+      const again = verifySeal(keys, { id, codec, bytes, plainLength: chunkBytes }, content);
+      if (frame !== undefined) {
+        opened.set(again, openedBytes);
+        openedBytes += again.length;
+        compressed.push(plain);
+      }
+      freeNow(again, again.length);
     }
-    freeNow(again, again.length);
+    if (frame !== undefined) freeNow(frame, compressionRoom(chunkBytes));
   }
   if (compressed.length > 0) verify(opened.subarray(0, openedBytes), compressed, chunkBytes);
   return {};

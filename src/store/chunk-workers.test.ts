@@ -24,7 +24,7 @@ function scanOf(chunkBytes: number): ChunkJob {
 }
 
 function packOf(chunkBytes: number): ChunkJob {
-  return { kind: 'pack', numbers: [1, 2, 3], chunkBytes, level: 1 };
+  return { kind: 'pack', numbers: [1, 2, 3], chunkBytes, level: 1, tryOut: true };
 }
 
 /** What `pack` made of the slab, laid out to be read: as in a pack. */

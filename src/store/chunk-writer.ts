@@ -12,6 +12,12 @@ export interface NewBytes {
   storedBytes: number;
 }
 
+/** How chunks become frames: see `OpenOptions`. */
+export interface Packing {
+  compressionLevel: number;
+  tryOut: boolean;
+}
+
 /**
  * Brings chunks into the store of which it has no good copy. A copy counts when its pack is durable and not condemned, or
  * pending in this same writer: another writer's pending pack may never be written.
@@ -19,7 +25,7 @@ export interface NewBytes {
 export class ChunkWriter {
   readonly #index: ChunkIndex;
   readonly #workers: ChunkWorkers;
-  readonly #level: number;
+  readonly #packing: Packing;
   readonly #packs: PackWriter;
   readonly #keys: ContentKeys | undefined;
 
@@ -27,14 +33,14 @@ export class ChunkWriter {
   constructor(
     index: ChunkIndex,
     workers: ChunkWorkers,
-    level: number,
+    packing: Packing,
     packs: PackWriter,
     keys: ContentKeys | undefined,
   ) {
     this.#keys = keys;
     this.#index = index;
     this.#workers = workers;
-    this.#level = level;
+    this.#packing = packing;
     this.#packs = packs;
   }
 
@@ -51,7 +57,8 @@ export class ChunkWriter {
     const numbers = await this.#claimNew(ids, chunkBytes);
     const added = { newBytes: 0, storedBytes: 0 };
     if (numbers.length === 0) return { ids, added };
-    await this.#workers.run(slab, { kind: 'pack', numbers, chunkBytes, level: this.#level });
+    const { compressionLevel: level, tryOut } = this.#packing;
+    await this.#workers.run(slab, { kind: 'pack', numbers, chunkBytes, level, tryOut });
     for (const number of numbers) {
       const id = ids[number];
       if (id === undefined) continue;
@@ -68,7 +75,7 @@ export class ChunkWriter {
     const id = chunkIdOf(page, this.#keys);
     const isNew = (await this.#claimNew([id], page.length)).length > 0;
     if (!isNew) return { id, added: { newBytes: 0, storedBytes: 0 } };
-    const frame = frameOf(page, id, this.#level, this.#keys);
+    const frame = frameOf(page, id, this.#packing.compressionLevel, this.#keys);
     await this.#packs.append(id, chunkKinds.map, frame, page.length);
     return { id, added: { newBytes: page.length, storedBytes: frame.bytes.length } };
   }

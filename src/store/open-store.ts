@@ -62,6 +62,11 @@ interface CommonOptions {
   /** Of zstd, 1 to 19, for what is written from now on. Default {@link defaultCompressionLevel}. */
   compressionLevel?: number;
   /**
+   * Whether every frame is opened again and compared with its content before it is written. Default true: what a
+   * compressor or a faulty memory has spoilt would be found by a restore. False is for measuring what that costs.
+   */
+  tryOut?: boolean;
+  /**
    * Threads that hash and compress, started when there is enough to do. Default: one per core, at
    * most eight. 0: the calling thread does all.
    */
@@ -224,6 +229,7 @@ async function openLocked(
   const state = new StoreState(backend, config, keys, index, generation, quarantine, {
     packTargetBytes: options.packTargetBytes ?? packTargetBytes,
     compressionLevel,
+    tryOut: options.tryOut ?? true,
     threads: options.threads,
     reserveBytes: options.reserveBytes ?? reserveBytes,
     lost: lock.lost,

@@ -48,7 +48,7 @@ export class StorePointWriter implements PointWriter {
     this.#use = state.uses.beginWriter();
     this.#removalsAtBegin = state.removals;
     this.#packs = new PackWriter(sink, settings.packTargetBytes, this.#use.wrote);
-    this.#chunks = new ChunkWriter(index, workers, settings.compressionLevel, this.#packs, keys?.content);
+    this.#chunks = new ChunkWriter(index, workers, settings, this.#packs, keys?.content);
     const signals = [this.#stop.signal, settings.lost];
     this.#signal = AbortSignal.any(point.signal ? [point.signal, ...signals] : signals);
     this.#onFinish = onFinish;

@@ -29,6 +29,7 @@ export interface StoreSettings {
   /** What a collection sets aside. */
   reserveBytes: number;
   compressionLevel: number;
+  tryOut: boolean;
   /** Aborted when others may change the store: see `StoreLock`. */
   lost: AbortSignal;
   /** See {@link chunksBeforeTable}. */

@@ -32,13 +32,7 @@ export async function healDisk(
   const use = state.uses.beginWriter();
   use.hold(disk);
   const packs = new PackWriter(state.sink, state.settings.packTargetBytes, use.wrote);
-  const writer = new ChunkWriter(
-    state.index,
-    state.workers,
-    state.settings.compressionLevel,
-    packs,
-    state.keys?.content,
-  );
+  const writer = new ChunkWriter(state.index, state.workers, state.settings, packs, state.keys?.content);
   try {
     const healer = new Healer(state, disk, source, writer, options);
     await healer.healAll();
