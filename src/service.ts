@@ -34,6 +34,7 @@ import {
   restoreOperation,
   runScheduler,
   StorePlaces,
+  VaultKeys,
   verifyStoreOperation,
   type Workshop,
 } from './jobs/index.ts';
@@ -90,6 +91,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   await places.forgetOthers(
     [...(await listVaults(catalog.db)), ...(await listReplicas(catalog.db))].map((row) => row.store_path),
   );
+  const vaultKeys = new VaultKeys(join(home, 'keys'), systemClock);
   const life = new AbortController();
   const estate = starting.use(
     new Estate(
@@ -105,7 +107,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
               log.error({ host: row.name, code, vm: machineUuid }, message),
             ...(row.overlay_directory === null ? {} : { overlayDirectory: row.overlay_directory }),
           }),
-        openStore: async (row) => openStore(await places.backend(row.store_path), { clock: systemClock }),
+        openStore: (row) =>
+          vaultKeys.open(row, async (unlock) =>
+            openStore(await places.backend(row.store_path), { clock: systemClock, ...unlock }),
+          ),
         openReplica: async (row) => openStore(await places.backend(row.store_path), { clock: systemClock }),
       },
       log,
@@ -151,11 +156,18 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       version: await packageVersion(),
       startedAt: systemClock.now(),
       storePlaces: places,
-      createStore: async (place) => createStore(await places.backend(place), { clock: systemClock }),
       replicaStores: {
         create: async (place) => createStore(await places.backend(place), { clock: systemClock }),
         open: async (place) => openStore(await places.backend(place), { clock: systemClock }),
       },
+      createStore: async (place, secrets) =>
+        createStore(await places.backend(place), {
+          clock: systemClock,
+          encryption: secrets.length === 0 ? 'none' : { secrets },
+        }),
+      openStore: async (row, secret) =>
+        openStore(await places.backend(row.store_path), { clock: systemClock, unlock: [secret] }),
+      vaultKeys,
     },
     credential,
     tls,

@@ -6,6 +6,7 @@ export interface ResourceIds {
   vault(vault: VaultRow): string;
   /** The second store of a vault, of which there is at most one. */
   replica(vault: VaultRow): string;
+  vaultKey(vault: VaultRow, name: string): string;
   policy(vault: VaultRow, name: string): string;
   item(vault: VaultRow, item: ItemRow): string;
   point(vault: VaultRow, item: ItemRow, pointId: string): string;
@@ -30,6 +31,7 @@ export function resourceIds(subscriptionId: string): ResourceIds {
     group,
     vault,
     replica: (row) => `${vault(row)}/providers/Holdfast.Fleet/replicas/default`,
+    vaultKey: (row, name) => `${vault(row)}/providers/Holdfast.Fleet/keys/${name}`,
     policy: (row, name) => `${vault(row)}/backupPolicies/${name}`,
     item,
     point: (row, protectedItem, pointId) => `${item(row, protectedItem)}/recoveryPoints/${pointId}`,

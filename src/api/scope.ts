@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { type Database, findVault, type ItemRow, listItems, type VaultRow } from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
-import type { Store, StorePlaces, Workshop } from '../jobs/index.ts';
+import type { NewSecret, Store, StorePlaces, StoreSecret, VaultKeys, Workshop } from '../jobs/index.ts';
 import { machineOfItemName, type ResourceIds } from './resource-ids.ts';
 
 /** How the second stores of vaults are made, and opened before anybody knows them. */
@@ -24,9 +24,12 @@ export interface ApiScope {
   version: string;
   startedAt: Temporal.Instant;
   storePlaces: StorePlaces;
-  /** Makes the store of a new vault at a path or an address. */
-  createStore(place: string): Promise<Store>;
   replicaStores: ReplicaStores;
+  /** Makes the store of a new vault at a path or an address, encrypted with the secrets if there are any. */
+  createStore(place: string, secrets: readonly NewSecret[]): Promise<Store>;
+  /** Opens the store of a vault, with a secret that somebody has brought. */
+  openStore(vault: VaultRow, secret: StoreSecret): Promise<Store>;
+  vaultKeys: VaultKeys;
 }
 
 export type RegisterRoutes = (app: FastifyInstance, scope: ApiScope) => void;

@@ -13,6 +13,7 @@ import { registerRecoveryPoints } from './routes/recovery-points.ts';
 import { registerReplicas } from './routes/replicas.ts';
 import { registerService } from './routes/service.ts';
 import { registerStores } from './routes/stores.ts';
+import { registerVaultKeys } from './routes/vault-keys.ts';
 import { registerVaults } from './routes/vaults.ts';
 import { registerVirtualMachines } from './routes/virtual-machines.ts';
 import { type ApiScope, checkSubscription } from './scope.ts';
@@ -87,6 +88,7 @@ export function createServer({ scope, credential, tls, log }: ServerOptions): Fa
     registerVirtualMachines,
     registerVaults,
     registerStores,
+    registerVaultKeys,
     registerPolicies,
     registerProtectedItems,
     registerRecoveryPoints,

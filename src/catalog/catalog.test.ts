@@ -48,6 +48,7 @@ const vault: VaultRow = {
   tags_json: '{}',
   store_path: '/s',
   store_id: 's1',
+  encrypted: 0,
   created_at: '2026-01-01T00:00:00.000Z',
 };
 const item: ItemRow = {

@@ -29,6 +29,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn('tags_json', 'text', (c) => c.notNull())
         .addColumn('store_path', 'text', (c) => c.notNull())
         .addColumn('store_id', 'text', (c) => c.notNull())
+        .addColumn('encrypted', 'integer', (c) => c.notNull())
         .addColumn('created_at', 'text', (c) => c.notNull())
         .execute();
       // Names of resources are compared without case, as Azure does.

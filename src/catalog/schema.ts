@@ -37,6 +37,8 @@ export interface VaultRow {
   tags_json: string;
   store_path: string;
   store_id: string;
+  /** Whether its store is. Then it is opened with the vault's key file, and with nothing that says it is plain. */
+  encrypted: number;
   created_at: string;
 }
 

@@ -40,6 +40,7 @@ const vault: Vault = {
     holdfast: {
       storePath: '/srv/h/v1',
       storeId: 'x',
+      encryption: { state: 'Enabled', keyFile: '/srv/h/keys/x.key' },
       status: 'Ready',
       protectedItems: 1,
       recoveryPoints: 2,

@@ -37,6 +37,11 @@ export const serviceCodes = {
     action: 'Start the Holdfast version that last used this home, or a newer one.',
     retryable: false,
   },
+  VaultLocked: {
+    status: 409,
+    action: 'Put its key file back, or unlock the vault with its recovery key: holdfast vault key unlock.',
+    retryable: false,
+  },
   ResourceNotFound: { status: 404, action: 'Check the name; list what exists.', retryable: false },
   InvalidInput: { status: 400, action: 'Correct the input and try again.', retryable: false },
   ResourceAmbiguous: {

@@ -209,6 +209,12 @@ export class Estate implements AsyncDisposable {
     );
   }
 
+  /** The open store, or else what `open` opens: for a store that the openers have no key for. */
+  async storeOpenedBy(vault: VaultRow, open: () => Promise<Store>): Promise<Store> {
+    await this.#stores.get(vault.vault_id)?.catch(() => {});
+    return this.#openOnce(vault.vault_id, vault, `the one of vault '${vault.name}'`, open);
+  }
+
   /** The second store of a vault. @throws as {@link store} */
   async replica(replica: ReplicaRow): Promise<Store> {
     return this.#openOnce(replicaKey(replica.vault_id), replica, 'the replica that was set up there', () =>

@@ -4,7 +4,16 @@
  */
 
 export type { FrozenPoint } from '../machines/index.ts';
-export type { Store } from '../store/index.ts';
+export {
+  checkNewSecret,
+  type KeyRing,
+  type KeyWrapInfo,
+  type NewSecret,
+  newKeyFile,
+  newRecoveryKey,
+  type Store,
+  type StoreSecret,
+} from '../store/index.ts';
 export { BackgroundWork } from './background-work.ts';
 export { backupOperation, startBackup } from './backup.ts';
 export type { Clock } from './clock.ts';
@@ -28,6 +37,7 @@ export type { DamagedPoint, VerificationSummary } from './store-damage.ts';
 export { StorePlaces } from './store-places.ts';
 export type { StoredPoint } from './stored-point.ts';
 export type { DiskTransfer } from './transfer.ts';
+export { serviceKeyLabel, VaultKeys } from './vault-keys.ts';
 export { defaultVerifyEveryDays } from './verify-due.ts';
 export { openStoreJob, startVerification, verifyStoreOperation } from './verify-store.ts';
 export type { Workshop } from './workshop.ts';

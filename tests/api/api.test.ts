@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLocalCredential } from '../../src/access/index.ts';
 import { createClient, type HoldfastClient } from '../../src/api/client/index.ts';
 import { createServer, ensureCertificate, resourceIds } from '../../src/api/index.ts';
-import { StorePlaces } from '../../src/jobs/index.ts';
+import { StorePlaces, VaultKeys } from '../../src/jobs/index.ts';
 import { createSmallEstate, type SmallEstate } from '../../src/jobs/testing/small-estate.ts';
 import { createStore, fileSystemBackend, openStore } from '../../src/store/index.ts';
 
@@ -43,11 +43,18 @@ beforeEach(async () => {
       version: '0.0.0',
       startedAt: Temporal.Now.instant(),
       storePlaces: new StorePlaces(join(directory, 'store-credentials')),
-      createStore: (path) => createStore(fileSystemBackend(path), { clock: now }),
       replicaStores: {
         create: (path) => createStore(fileSystemBackend(path), { clock: now }),
         open: (path) => openStore(fileSystemBackend(path), { clock: now }),
       },
+      createStore: (path, secrets) =>
+        createStore(fileSystemBackend(path), {
+          clock: now,
+          encryption: secrets.length === 0 ? 'none' : { secrets },
+        }),
+      openStore: (row, secret) =>
+        openStore(fileSystemBackend(row.store_path), { clock: now, unlock: [secret] }),
+      vaultKeys: new VaultKeys(join(directory, 'keys'), estate.workshop.clock),
     },
     credential,
     tls,
@@ -207,7 +214,8 @@ describe('the main road over the API', () => {
       });
     }
     expect(logged.splice(0)).toHaveLength(2);
-    expect((await readdir(directory)).sort()).toEqual(['empty', 'tls']); // a directory of the user's stays
+    expect((await readdir(directory)).sort()).toEqual(['empty', 'keys', 'tls']); // a directory of the user's stays
+    expect(await readdir(join(directory, 'keys'))).toEqual([]);
     await sql`drop trigger no_vaults`.execute(db);
     const at = { resourceGroup: 'default', vault: 'Third' };
     const storePath = join(directory, 'new');

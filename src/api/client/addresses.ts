@@ -31,6 +31,9 @@ export const paths = {
     path`/subscriptions/${sub}/resourceGroups/${at.resourceGroup}/providers/Microsoft.RecoveryServices/vaults/${at.vault}`,
   store: (sub: string, at: VaultAddress) =>
     path`/subscriptions/${sub}/resourceGroups/${at.resourceGroup}/providers/Holdfast.Fleet/stores/${at.vault}`,
+  vaultKeys: (sub: string, at: VaultAddress) => `${paths.vault(sub, at)}/providers/Holdfast.Fleet/keys`,
+  vaultKey: (sub: string, at: VaultAddress, name: string) => paths.vaultKeys(sub, at) + path`/${name}`,
+  vaultUnlock: (sub: string, at: VaultAddress) => `${paths.vault(sub, at)}/providers/Holdfast.Fleet/unlock`,
   item: (sub: string, at: ItemAddress) => {
     const name = `iaasvmcontainerv2;${at.vmResourceGroup};${at.vm}`;
     const inVault = path`/backupFabrics/Azure/protectionContainers/${`iaasvmcontainer;${name}`}/protectedItems/${`vm;${name}`}`;

@@ -163,6 +163,24 @@ export function createClient(options: ClientOptions) {
         accept('POST', `${paths.store(await subscriptionId(), at)}/collect`, body),
     },
 
+    vaultKeys: {
+      list: async (at: VaultAddress) => list(shapes.vaultKey, paths.vaultKeys(await subscriptionId(), at)),
+      /** The answer has the secret that was made, which nobody can ask for again. */
+      add: async (at: VaultAddress, body: shapes.VaultKeyRequest) =>
+        read(shapes.vaultKey, await call('POST', paths.vaultKeys(await subscriptionId(), at), body)),
+      rename: async (at: VaultAddress, name: string, label: string) =>
+        read(
+          shapes.vaultKey,
+          await call('PATCH', paths.vaultKey(await subscriptionId(), at, name), { properties: { label } }),
+        ),
+      delete: async (at: VaultAddress, name: string): Promise<void> => {
+        await call('DELETE', paths.vaultKey(await subscriptionId(), at, name));
+      },
+      /** Opens a locked vault, and makes a new key file for the service; the answer is its key. */
+      unlock: async (at: VaultAddress, body: shapes.VaultUnlockRequest) =>
+        read(shapes.vaultKey, await call('POST', paths.vaultUnlock(await subscriptionId(), at), body)),
+    },
+
     policies: {
       list: async (at: VaultAddress) => list(shapes.policy, paths.policies(await subscriptionId(), at)),
       get: async (at: VaultAddress, name: string) =>

@@ -121,6 +121,14 @@ export const vaultRequest = z.strictObject({
           storePath: z.string().min(1).max(1024).optional(),
           /** What opens a store on object storage. Never returned. For a vault that is there: takes the place of what it has. */
           storeCredentials: z.record(z.string().max(64), z.string().max(8192)).optional(),
+          /** Default: enabled. Fixed at creation. */
+          encryption: z
+            .strictObject({
+              state: z.enum(['Enabled', 'Disabled']).default('Enabled'),
+              /** Opens the store as well as the key file and the recovery key do, which are made in any case. */
+              passphrase: z.string().max(1024).optional(),
+            })
+            .optional(),
         })
         .optional(),
     })
@@ -138,7 +146,15 @@ export const vault = z.object({
     holdfast: z.object({
       storePath: z.string(),
       storeId: z.string(),
-      status: z.enum(['Ready', 'Unavailable']),
+      encryption: z.object({
+        state: z.enum(['Enabled', 'Disabled']),
+        /** With which the service opens the store by itself. */
+        keyFile: z.string().optional(),
+        /** Only in the answer to the request that has created the vault; nobody can ask for it again. */
+        recoveryKey: z.string().optional(),
+      }),
+      /** `Locked`: the key file is missing, or is not that of the store. */
+      status: z.enum(['Ready', 'Locked', 'Unavailable']),
       statusMessage: z.string().optional(),
       protectedItems: z.number(),
       recoveryPoints: z.number().optional(),
@@ -148,6 +164,43 @@ export const vault = z.object({
   }),
 });
 export type Vault = z.infer<typeof vault>;
+
+// --- Holdfast.Fleet/keys of a vault: what opens its store -----------------------------------------------------
+
+export const vaultKeyKinds = ['KeyFile', 'Passphrase', 'RecoveryKey'] as const;
+
+export const vaultKeyRequest = z.strictObject({
+  properties: z.strictObject({
+    kind: z.enum(vaultKeyKinds),
+    label: z.string().max(100).optional(),
+    /** Of a passphrase; the others are made by the service. */
+    passphrase: z.string().max(1024).optional(),
+  }),
+});
+export type VaultKeyRequest = z.infer<typeof vaultKeyRequest>;
+
+export const vaultKeyUpdate = z.strictObject({ properties: z.strictObject({ label: z.string().max(100) }) });
+
+export const vaultKey = z.object({
+  ...resource,
+  properties: z.object({
+    kind: z.enum(vaultKeyKinds),
+    label: z.string(),
+    createdAt: z.string(),
+    /** Whether it is the one that the service opens the vault with. */
+    usedByService: z.boolean(),
+    /** What is in the key file, or the recovery key: only in the answer to the request that has made it. */
+    secret: z.string().optional(),
+  }),
+});
+export type VaultKey = z.infer<typeof vaultKey>;
+
+export const vaultUnlockRequest = z.strictObject({
+  kind: z.enum(vaultKeyKinds),
+  /** What is in the key file, the passphrase, or the recovery key in any way of typing it. */
+  secret: z.string().min(1).max(4096),
+});
+export type VaultUnlockRequest = z.infer<typeof vaultUnlockRequest>;
 
 const retentionRule = z.object({
   retentionTimes: z.array(z.string()),

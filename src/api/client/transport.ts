@@ -23,7 +23,7 @@ export interface Answer {
   body: unknown;
 }
 
-export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE';
+export type Method = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
 
 /** Sends one request. `path` begins with `/` and may carry a query. */
 export type Send = (method: Method, path: string, body?: unknown) => Promise<Answer>;

@@ -10,11 +10,18 @@ import {
   updateVaultTags,
   type VaultRow,
 } from '../../catalog/index.ts';
-import { HoldfastError, messageOf } from '../../errors/index.ts';
-import { openStoreJob, type Store } from '../../jobs/index.ts';
+import { HoldfastError, isHoldfastError, messageOf } from '../../errors/index.ts';
+import {
+  checkNewSecret,
+  type NewSecret,
+  newRecoveryKey,
+  openStoreJob,
+  type Store,
+  serviceKeyLabel,
+} from '../../jobs/index.ts';
 import { makeDirectoryDurable, syncDirectory } from '../../platform/index.ts';
 import { defaultPolicy, resourceGroupNameProblem, vaultNameProblem } from '../../protection/index.ts';
-import { type Vault, vaultRequest } from '../client/index.ts';
+import { type Vault, type VaultRequest, vaultRequest } from '../client/index.ts';
 import {
   type ApiScope,
   groupPath,
@@ -31,13 +38,22 @@ async function storeFigures(scope: ApiScope, row: VaultRow) {
     const stats = await (await scope.workshop.estate.store(row)).stats();
     return {
       status: 'Ready' as const,
+      ...(await keyFileWarning(scope, row)),
       recoveryPoints: stats.points,
       storedBytes: stats.storedBytes,
       uniqueBytes: stats.uniqueBytes,
     };
   } catch (error) {
-    return { status: 'Unavailable' as const, statusMessage: messageOf(error) };
+    const status = isHoldfastError(error, 'VaultLocked') ? ('Locked' as const) : ('Unavailable' as const);
+    return { status, statusMessage: messageOf(error) };
   }
+}
+
+/** An open store needs its key file no more, until the service is started again: whoever has lost it is told before. */
+async function keyFileWarning({ vaultKeys }: ApiScope, row: VaultRow) {
+  if (row.encrypted === 0 || (await vaultKeys.find(row.vault_id)) !== undefined) return {};
+  const statusMessage = `The key file ${vaultKeys.pathOf(row.vault_id)} is missing: without it the vault will be locked when the service starts again. Make a new one: holdfast vault key unlock.`;
+  return { statusMessage };
 }
 
 async function present(scope: ApiScope, row: VaultRow, protectedItems: number): Promise<Vault> {
@@ -53,6 +69,10 @@ async function present(scope: ApiScope, row: VaultRow, protectedItems: number): 
       holdfast: {
         storePath: row.store_path,
         storeId: row.store_id,
+        encryption:
+          row.encrypted === 0
+            ? { state: 'Disabled' }
+            : { state: 'Enabled', keyFile: scope.vaultKeys.pathOf(row.vault_id) },
         protectedItems,
         ...(await storeFigures(scope, row)),
       },
@@ -62,6 +82,7 @@ async function present(scope: ApiScope, row: VaultRow, protectedItems: number): 
 
 export const registerVaults: RegisterRoutes = (app, scope) => {
   const { db, clock, estate } = scope.workshop;
+  const { vaultKeys } = scope;
   const presentOne = async (row: VaultRow) =>
     present(scope, row, (await countItems(db)).get(row.vault_id) ?? 0);
   const list = async (rows: VaultRow[]) => {
@@ -89,19 +110,30 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
     const { storePath: wantedPath, storeCredentials: credentials } = body.properties?.holdfast ?? {};
     const known = await findVault(db, group, name);
     if (known !== undefined) {
-      refuseFixedChange(known, body.location, wantedPath);
+      refuseFixedChange(known, body);
       if (credentials !== undefined) await scope.storePlaces.replace(known.store_path, credentials);
       await updateVaultTags(db, known.vault_id, body.tags ?? {});
       return presentOne({ ...known, tags_json: JSON.stringify(body.tags ?? {}) });
     }
     const vaultId = randomUUID();
     const storePath = wantedPath ?? join(scope.defaultStoreRoot, vaultId);
+    refusePassphraseOfPlain(body);
+    const isEncrypted = body.properties?.holdfast?.encryption?.state !== 'Disabled';
+    const recoveryKey = isEncrypted ? newRecoveryKey() : undefined;
+    const others = recoveryKey === undefined ? [] : othersThatOpen(body, recoveryKey);
     const giveBack = await claimPlace(scope, storePath, credentials);
+    /** Undoes what was made so far; nothing is in the store yet. */
+    const giveUp = async () => {
+      await giveBack();
+      if (isEncrypted) await vaultKeys.discard(vaultId);
+    };
     let store: Store;
     try {
-      store = await scope.createStore(storePath);
+      // The key file first: a store that the service could not open again would be of no use.
+      const keyFile = isEncrypted ? [{ ...(await vaultKeys.make(vaultId)), label: serviceKeyLabel }] : [];
+      store = await scope.createStore(storePath, [...keyFile, ...others]);
     } catch (error) {
-      await giveBack();
+      await giveUp();
       throw error;
     }
     const row: VaultRow = {
@@ -112,6 +144,7 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
       tags_json: JSON.stringify(body.tags ?? {}),
       store_path: storePath,
       store_id: store.storeId,
+      encrypted: isEncrypted ? 1 : 0,
       created_at: clock.now().toString({ fractionalSecondDigits: 3 }),
     };
     try {
@@ -119,7 +152,7 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
     } catch (error) {
       await store[Symbol.asyncDispose]();
       await scope.storePlaces.abandon(storePath).catch(() => {}); // the first failure is the one to report
-      await giveBack();
+      await giveUp();
       if ((await findVault(db, group, name)) === undefined) throw error;
       throw new HoldfastError('ResourceAlreadyExists', `Vault '${name}' has just been created by another.`, {
         cause: error,
@@ -128,7 +161,12 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
     }
     estate.adoptStore(vaultId, store);
     reply.code(201);
-    return presentOne(row);
+    const vault = await presentOne(row);
+    if (recoveryKey !== undefined) {
+      reply.header('cache-control', 'no-store');
+      vault.properties.holdfast.encryption.recoveryKey = recoveryKey;
+    }
+    return vault;
   });
 
   app.delete(vaultPath, async (request, reply) => {
@@ -197,14 +235,36 @@ export async function claimDirectory(path: string): Promise<boolean> {
   }
 }
 
-/** Region and store are chosen once. */
-function refuseFixedChange(known: VaultRow, location: string, storePath: string | undefined): void {
+/** What opens a new store beside the service's key file. @throws KeyNotUsable for a passphrase that is too short */
+function othersThatOpen(body: VaultRequest, recoveryKey: string): NewSecret[] {
+  const secrets: NewSecret[] = [{ kind: 'recovery', text: recoveryKey, label: 'recovery key' }];
+  const passphrase = body.properties?.holdfast?.encryption?.passphrase;
+  if (passphrase !== undefined) secrets.push({ kind: 'passphrase', text: passphrase, label: 'passphrase' });
+  for (const secret of secrets) checkNewSecret(secret);
+  return secrets;
+}
+
+/** @throws InvalidInput where a passphrase would protect nothing */
+function refusePassphraseOfPlain({ properties }: VaultRequest): void {
+  const encryption = properties?.holdfast?.encryption;
+  if (encryption?.state === 'Disabled' && encryption.passphrase !== undefined)
+    throw new HoldfastError('InvalidInput', 'A vault that is not encrypted has no passphrase.');
+}
+
+/** Region, store and encryption are chosen once. */
+function refuseFixedChange(known: VaultRow, { location, properties }: VaultRequest): void {
+  const { storePath, encryption } = properties?.holdfast ?? {};
+  const state = known.encrypted === 0 ? 'Disabled' : 'Enabled';
   const change =
     location.toLowerCase() !== known.location.toLowerCase()
       ? `region (it is '${known.location}')`
       : storePath !== undefined && storePath !== known.store_path
         ? `store (it is ${known.store_path})`
-        : undefined;
+        : encryption !== undefined && encryption.state !== state
+          ? `encryption (it is ${state.toLowerCase()})`
+          : encryption?.passphrase !== undefined
+            ? 'passphrase so (add a key to it instead)'
+            : undefined;
   if (change === undefined) return;
   throw new HoldfastError(
     'ResourceAlreadyExists',

@@ -1,17 +1,21 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { segmentOf, type Vault } from '../../api/client/index.ts';
 import { HoldfastError } from '../../errors/index.ts';
 import { type Call, shellWord } from '../call.ts';
 import { addCommand, addNoun, type Cli, onRun, withGroup } from '../command.ts';
 import { count, formatBytes, nothing } from '../format.ts';
 import { parsePlace, parseTag } from '../parse.ts';
+import { readSecret } from '../secret-file.ts';
 import { readStoreCredentials } from '../store-credentials.ts';
 import type { Cell } from '../table.ts';
+import { vaultAddress } from '../vault-address.ts';
 import { inNamedGroup } from './host.ts';
+import { addVaultKeyCommands } from './vault-key.ts';
 import { addVaultReplicaCommands } from './vault-replica.ts';
 
 const statusWords: Record<Vault['properties']['holdfast']['status'], Cell> = {
   Ready: { text: 'ready', tone: 'good' },
+  Locked: { text: 'locked', tone: 'bad' },
   Unavailable: { text: 'unavailable', tone: 'bad' },
 };
 
@@ -21,7 +25,7 @@ export function addVaultCommands(program: Command, cli: Cli): void {
   const create = withGroup(
     addCommand(noun, {
       name: 'create <vault>',
-      summary: 'Create a vault with a store of its own.',
+      summary: 'Create a vault with a store of its own, encrypted, and print its recovery key.',
       args: { vault: 'its name: 2 to 50 letters, digits and hyphens' },
       example: 'holdfast vault create v1 --store /backup/v1',
       exits: ['conflict'],
@@ -37,26 +41,33 @@ export function addVaultCommands(program: Command, cli: Cli): void {
       '--store-credentials <file>',
       'JSON file with the credentials of the store; given again for a vault that exists, it replaces them',
     )
+    .addOption(
+      new Option('--encryption <how>', 'whether the store is encrypted (default: on)').choices([
+        'on',
+        'none',
+      ]),
+    )
+    .option('--passphrase-file <file>', 'a passphrase that is to open it, too; - is standard input')
     .option('--tag <key=value>', 'tag; may be given several times', parseTag);
-  onRun<{
-    location: string;
-    store?: string;
-    storeCredentials?: string;
-    tag?: Record<string, string>;
-  }>(create, cli, async (call) => {
-    const { location, store, storeCredentials, tag } = call.options;
+  onRun<CreateOptions>(create, cli, async (call) => {
+    const { location, store, storeCredentials, tag, encryption, passphraseFile } = call.options;
     const credentials =
       storeCredentials === undefined ? undefined : await readStoreCredentials(storeCredentials);
+    const passphrase = passphraseFile === undefined ? undefined : await readSecret(passphraseFile);
     const holdfast = {
       ...(store === undefined ? {} : { storePath: store }),
       ...(credentials === undefined ? {} : { storeCredentials: credentials }),
+      ...(encryption === undefined && passphrase === undefined
+        ? {}
+        : { encryption: { state: encryption === 'none' ? 'Disabled' : 'Enabled', passphrase } as const }),
     };
-    const vault = await (await call.connect()).vaults.put(addressOf(call), {
+    const vault = await (await call.connect()).vaults.put(vaultAddress(call), {
       location,
       ...(tag === undefined ? {} : { tags: tag }),
       properties: Object.keys(holdfast).length === 0 ? {} : { holdfast },
     });
     showVault(call, vault);
+    sayHowToKeepIt(call, vault);
   });
 
   const list = withGroup(
@@ -102,7 +113,7 @@ export function addVaultCommands(program: Command, cli: Cli): void {
     }),
   );
   onRun(show, cli, async (call) => {
-    showVault(call, await (await call.connect()).vaults.get(addressOf(call)));
+    showVault(call, await (await call.connect()).vaults.get(vaultAddress(call)));
   });
 
   const remove = withGroup(
@@ -115,7 +126,7 @@ export function addVaultCommands(program: Command, cli: Cli): void {
     }),
   ).option('-y, --yes', 'really do it');
   onRun<{ yes?: boolean }>(remove, cli, async (call) => {
-    const at = addressOf(call);
+    const at = vaultAddress(call);
     const client = await call.connect();
     if (call.options.yes !== true) {
       const { holdfast } = (await client.vaults.get(at)).properties;
@@ -136,11 +147,27 @@ export function addVaultCommands(program: Command, cli: Cli): void {
   });
 
   addVaultReplicaCommands(noun, cli);
+  addVaultKeyCommands(noun, cli);
 }
 
-/** The vault that these commands name as their argument. */
-function addressOf(call: Call) {
-  return { resourceGroup: call.resourceGroup, vault: call.name };
+interface CreateOptions {
+  location: string;
+  store?: string;
+  storeCredentials?: string;
+  encryption?: 'on' | 'none';
+  passphraseFile?: string;
+  tag?: Record<string, string>;
+}
+
+/** The only moment at which the recovery key can be seen: losing all keys is explained before it can happen. */
+function sayHowToKeepIt(call: Call, vault: Vault): void {
+  const { recoveryKey, keyFile } = vault.properties.holdfast.encryption;
+  if (recoveryKey === undefined) return;
+  call.write(`\nRecovery key: ${recoveryKey}\n`);
+  call.say(
+    `Write the recovery key down and keep it away from this machine: it is shown only now. The service opens the vault with ${keyFile}. ` +
+      'Without that file and without the recovery key, nobody can restore anything from this vault, ever.',
+  );
 }
 
 function showVault(call: Call, vault: Vault): void {
@@ -153,6 +180,8 @@ function showVault(call: Call, vault: Vault): void {
     ['Status', statusWords[holdfast.status]],
     ['', holdfast.statusMessage],
     ['Store', holdfast.storePath],
+    ['Encryption', holdfast.encryption.state === 'Enabled' ? 'on' : 'none'],
+    ['Key file', holdfast.encryption.keyFile],
     ['Protected items', String(holdfast.protectedItems)],
     ['Recovery points', holdfast.recoveryPoints?.toString()],
     ['Content', holdfast.uniqueBytes === undefined ? undefined : formatBytes(holdfast.uniqueBytes)],

@@ -82,6 +82,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
       tags_json: '{}',
       store_path: '/none',
       store_id: '',
+      encrypted: 0,
       created_at: created,
     },
     itemId: 'i1',

@@ -2,7 +2,7 @@ import { HoldfastError } from '../../errors/index.ts';
 import type { Backend } from '../backend.ts';
 import { keyName } from '../layout.ts';
 import { Limiter } from '../limiter.ts';
-import { encodeWrap, isLabel, type KeyWrap, type KeyWrapInfo, labelLimit } from './key-wrap.ts';
+import { encodeWrap, isLabel, type KeyWrap, type KeyWrapInfo, labelLimit, unwrapKey } from './key-wrap.ts';
 import type { StoreKeys } from './store-keys.ts';
 import { checkNewSecret, type StoreSecret } from './store-secret.ts';
 import { addWrap, readWraps, wrapLimit } from './stored-wraps.ts';
@@ -20,6 +20,8 @@ export interface NewSecret extends StoreSecret {
 export interface KeyRing {
   /** By age; `damaged`: why others cannot be read. */
   list(): Promise<{ keys: KeyWrapInfo[]; damaged: string[] }>;
+  /** Which key a secret is, if it is any. @throws KeyNotUsable */
+  whose(secret: StoreSecret): Promise<KeyWrapInfo | undefined>;
   /** Durable, and tried out, when it resolves. @throws KeyNotUsable @throws StoreFull @throws StoreUnavailable */
   add(secret: NewSecret): Promise<KeyWrapInfo>;
   /** Adds the new one, and then removes the old one: a crash leaves the old one, both, or the new one. */
@@ -71,6 +73,11 @@ export function keyRingOf(
     async list() {
       const { wraps, damaged } = await readWraps(backend);
       return { keys: wraps.map(infoOf), damaged };
+    },
+    async whose(secret) {
+      for (const wrap of (await readWraps(backend)).wraps)
+        if ((await unwrapKey(wrap, secret, storeId)) !== undefined) return infoOf(wrap);
+      return undefined;
     },
     add: (secret) => oneChange.run(() => add(secret, wrapLimit)),
     replace: (wrapId, secret) =>
