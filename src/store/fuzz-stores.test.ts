@@ -173,8 +173,15 @@ test.each(['plain', 'encrypted'] as const)(
       await expectVerifyIsRight(store, points);
       await store[Symbol.asyncDispose]();
     };
-    await fc.assert(fc.asyncProperty(accidents, works, fc.boolean(), play), fuzzRuns(80));
+    // Found by chance once: contents of a pack that cannot tell them any more, known until the store was closed.
+    const footers: Accident[] = [...objects.keys()].sort().flatMap((name, object) => {
+      const changes: Mutation[] = [{ kind: 'flip', at: 0.9999, bit: 0 }];
+      return name.endsWith('.pack') ? [{ kind: 'change', object, changes }] : [];
+    });
+    for (const footer of footers) await play([footer], ['verify', 'reopen', 'write', 'reopen'], false);
+    await fc.assert(fc.asyncProperty(accidents, works, fc.boolean(), play), fuzzRuns(50));
   },
+  Number(process.env.FUZZ_RUNS ?? 400) * 300,
 );
 
 /** What is said of each point, by both who look, is what a restore finds. */

@@ -113,6 +113,11 @@ export class StoreState {
     };
   }
 
+  /** What was in a pack that cannot tell it any more: the next segment will know it. */
+  remember(section: IndexSection): void {
+    this.#unsaved.push(section);
+  }
+
   /** Brings the index on the medium up to date with the packs written so far, whoever wrote them. */
   async saveIndex(): Promise<void> {
     await this.#saving.run(async () => {

@@ -101,7 +101,9 @@ export async function verifyPack(
   const all = check.container !== undefined && quarantine.get(packId)?.all === true;
   if (check.trailer !== undefined && (isUnreadable || index.hasDamage || badOffsets.size > 0)) {
     packs.setPresent(packId, sizeBytes);
-    index.addPack({ packId, packBytes: sizeBytes, trailer: check.trailer });
+    const section = { packId, packBytes: sizeBytes, trailer: check.trailer };
+    index.addPack(section);
+    if (isUnreadable) state.remember(section);
   }
   quarantine.settle(packId, { frames: badOffsets, all, container: check.container });
   return check;
