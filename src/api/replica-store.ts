@@ -1,8 +1,7 @@
-import { rm } from 'node:fs/promises';
 import { listReplicas, listVaults, type VaultRow } from '../catalog/index.ts';
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
 import type { Store } from '../jobs/index.ts';
-import { claimDirectory } from './routes/vaults.ts';
+import { claimPlace } from './routes/vaults.ts';
 import type { ApiScope } from './scope.ts';
 
 /**
@@ -13,29 +12,20 @@ import type { ApiScope } from './scope.ts';
 export async function setUpReplicaStore(
   scope: ApiScope,
   vault: VaultRow,
-  path: string,
+  place: string,
+  credentials: Record<string, string> | undefined,
 ): Promise<{ store: Store; undo: () => Promise<void> }> {
-  await refuseKnownPlace(scope, vault, path);
-  const there = await openIfThere(scope, path);
-  if (there !== undefined) {
-    try {
-      await refuseOthers(there, vault, path);
-    } catch (error) {
-      await there[Symbol.asyncDispose]();
-      throw error;
-    }
-    return { store: there, undo: async () => there[Symbol.asyncDispose]() };
-  }
-  const made = await claimDirectory(path);
-  const giveBack = async () => {
-    if (made) await rm(path, { recursive: true, force: true });
-  };
+  await refuseKnownPlace(scope, vault, place);
+  const there = await openIfThere(scope, vault, place, credentials);
+  if (there !== undefined) return there;
+  const giveBack = await claimPlace(scope, place, credentials);
   try {
-    const store = await scope.replicaStores.create(path);
+    const store = await scope.replicaStores.create(place);
     return {
       store,
       async undo() {
         await store[Symbol.asyncDispose]();
+        await scope.storePlaces.abandon(place).catch(() => {}); // the first failure is the one to report
         await giveBack();
       },
     };
@@ -72,16 +62,35 @@ async function refuseKnownPlace(
   );
 }
 
-/** The same directory, or one inside the other. */
+/** The same directory or prefix, or one inside the other. What comes after `?` only says how an address is reached. */
 function overlaps(a: string, b: string): boolean {
-  const asPrefix = (path: string) => (path.endsWith('/') ? path : `${path}/`);
+  const asPrefix = (place: string) => `${(place.split('?')[0] ?? '').replace(/\/+$/, '')}/`;
   return asPrefix(a).startsWith(asPrefix(b)) || asPrefix(b).startsWith(asPrefix(a));
 }
 
-async function openIfThere(scope: ApiScope, path: string): Promise<Store | undefined> {
+/** Takes over a store that is there, if it is one of copies of the vault. */
+async function openIfThere(
+  scope: ApiScope,
+  vault: VaultRow,
+  place: string,
+  credentials: Record<string, string> | undefined,
+): Promise<{ store: Store; undo: () => Promise<void> } | undefined> {
+  await scope.storePlaces.add(place, credentials);
+  let store: Store | undefined;
   try {
-    return await scope.replicaStores.open(path);
+    store = await scope.replicaStores.open(place);
+    await refuseOthers(store, vault, place);
+    const opened = store;
+    return {
+      store,
+      async undo() {
+        await opened[Symbol.asyncDispose]();
+        await scope.storePlaces.forget(place);
+      },
+    };
   } catch (error) {
+    await store?.[Symbol.asyncDispose]();
+    await scope.storePlaces.forget(place);
     if (isHoldfastError(error, 'StoreNotFound')) return undefined;
     throw error;
   }

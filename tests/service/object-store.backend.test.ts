@@ -152,6 +152,28 @@ describe.each(['S3', 'Blob'])('a vault whose store is on %s', (name) => {
     expect(created).toMatchObject({ code: 0 });
   });
 
+  test('may be the replica of another, made anew or taken over, and leaves no secret behind', async () => {
+    const { credentials, place } = server();
+    await holdfast('vault', 'create', 'v1');
+    const file = await credentialsFile('given.json', credentials);
+    const set = () =>
+      holdfast('vault', 'replica', 'set', 'v1', '--store', place('second'), '--store-credentials', file);
+    const shown = await set();
+    expect(shown).toMatchObject({ code: 0 });
+    expect(shown.stdout).toContain('ready');
+    expect(shown.stdout + logged.join('')).not.toContain(secretOf(credentials));
+    expect(await holdfast('vault', 'replica', 'sync', 'v1')).toMatchObject({ code: 0 });
+    await service?.stop();
+    await start();
+    expect((await holdfast('vault', 'replica', 'show', 'v1')).stdout).toContain('ready');
+    expect(await holdfast('vault', 'replica', 'remove', 'v1', '--yes')).toMatchObject({ code: 0 });
+    expect(await set()).toMatchObject({ code: 0 });
+    expect(await holdfast('vault', 'replica', 'sync', 'v1')).toMatchObject({ code: 0 });
+    expect(await holdfast('vault', 'replica', 'remove', 'v1', '--yes')).toMatchObject({ code: 0 });
+    await rm(file);
+    expect(await filesWith(secretOf(credentials))).toEqual([]);
+  });
+
   test('takes new credentials only if they open its store', async () => {
     const { credentials, place } = server();
     const store = place('rotated');

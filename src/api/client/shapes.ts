@@ -238,8 +238,10 @@ const replicaRetention = z.discriminatedUnion('mode', [
 
 export const replicaRequest = z.strictObject({
   properties: z.strictObject({
-    /** Directory of the second store. Needed when it is set up, and fixed then. */
-    storePath: z.string().startsWith('/').max(1024).optional(),
+    /** Where the second store is, as a vault's `storePath`. Needed when it is set up, and fixed then. */
+    storePath: z.string().min(1).max(1024).optional(),
+    /** What opens a store on object storage. Never returned. Later: takes the place of what it has. */
+    storeCredentials: z.record(z.string().max(64), z.string().max(8192)).optional(),
     /** Default: `Follow`. */
     retention: replicaRetention.optional(),
     /** Most to read from the vault's store in a second; null: no limit. */

@@ -116,7 +116,7 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
   async function change(
     vault: VaultRow,
     known: ReplicaRow,
-    { storePath, retention, bytesPerSecond }: ReplicaRequest['properties'],
+    { storePath, storeCredentials, retention, bytesPerSecond }: ReplicaRequest['properties'],
   ): Promise<void> {
     if (storePath !== undefined && storePath !== known.store_path) {
       throw new HoldfastError(
@@ -128,6 +128,7 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
         },
       );
     }
+    if (storeCredentials !== undefined) await scope.storePlaces.replace(known.store_path, storeCredentials);
     const changes = {
       ...(retention === undefined ? {} : { retention_json: JSON.stringify(retentionFrom(retention)) }),
       ...(bytesPerSecond === undefined ? {} : { bytes_per_second: bytesPerSecond }),
@@ -136,13 +137,17 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
   }
 
   async function setUp(vault: VaultRow, properties: ReplicaRequest['properties']): Promise<void> {
-    const { storePath, retention = { mode: 'Follow' }, bytesPerSecond } = properties;
+    const { storePath, storeCredentials, retention = { mode: 'Follow' }, bytesPerSecond } = properties;
     if (storePath === undefined) {
-      throw new HoldfastError('InvalidInput', 'Setting up a replica needs the directory of its store.', {
-        target: 'properties.storePath',
-      });
+      throw new HoldfastError(
+        'InvalidInput',
+        'Setting up a replica needs the directory or the address of its store.',
+        {
+          target: 'properties.storePath',
+        },
+      );
     }
-    const { store, undo } = await setUpReplicaStore(scope, vault, storePath);
+    const { store, undo } = await setUpReplicaStore(scope, vault, storePath, storeCredentials);
     try {
       await insertReplica(db, {
         vault_id: vault.vault_id,
@@ -187,6 +192,7 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
     }
     await deleteReplica(db, vault.vault_id);
     await estate.closeReplica(vault.vault_id);
+    await scope.storePlaces.forget(row.store_path);
     workshop.log.info({ vault: vault.name, store: row.store_path }, 'the vault has no replica any more');
     return reply.code(204).send();
   });

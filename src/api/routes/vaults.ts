@@ -207,7 +207,7 @@ async function refuseWhileWorkedOn({ workshop }: ApiScope, row: VaultRow): Promi
  * Prepares the place of a new store: makes the directory, or keeps the credentials of an address. Returns what undoes it.
  * @throws InvalidInput @throws StoreExists
  */
-async function claimPlace(
+export async function claimPlace(
   scope: ApiScope,
   place: string,
   credentials: Record<string, string> | undefined,
@@ -224,7 +224,7 @@ async function claimPlace(
  * Makes the directory of a store. Returns whether it was not there: then nobody else put anything into it, and it may be
  * removed again. False as well where it can't be made; the store itself says why.
  */
-export async function claimDirectory(path: string): Promise<boolean> {
+async function claimDirectory(path: string): Promise<boolean> {
   try {
     await makeDirectoryDurable(dirname(path));
     await mkdir(path, { mode: 0o700 });

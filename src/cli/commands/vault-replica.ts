@@ -13,14 +13,16 @@ import {
   withWait,
 } from '../command.ts';
 import { count, formatBytes } from '../format.ts';
-import { parseDirectory, parsePositive, parseRate } from '../parse.ts';
+import { parsePlace, parsePositive, parseRate } from '../parse.ts';
 import { startedJob } from '../start-job.ts';
+import { readStoreCredentials } from '../store-credentials.ts';
 import type { Cell } from '../table.ts';
 
 type Properties = Replica['properties'];
 
 interface SetOptions {
   store?: string;
+  storeCredentials?: string;
   keepPoints?: number;
   keepDays?: number;
   follow?: boolean;
@@ -47,19 +49,23 @@ export function addVaultReplicaCommands(vaultNoun: Command, cli: Cli): void {
     }),
   )
     .option(
-      '--store <directory>',
-      'directory of the second store; needed the first time. A store of copies of this vault is taken over',
-      parseDirectory,
+      '--store <place>',
+      'directory or address of the second store (s3://…, azblob://…); needed the first time. A store of copies of this vault is taken over',
+      parsePlace,
     )
+    .option('--store-credentials <file>', 'JSON file with what opens a store at an address (docs/stores.md)')
     .option('--follow', 'remove there what has expired and the vault has given up (the default)')
     .option('--keep-points <number>', 'instead: keep the newest of each VM, so many', parsePositive)
     .option('--keep-days <days>', 'instead: keep what is younger', parsePositive)
     .option('--limit-rate <rate>', 'most to copy in a second: 500K, 20M, 1G, or none (bytes)', parseRate);
   onRun<SetOptions>(set, cli, async (call) => {
-    const { store, limitRate } = call.options;
+    const { store, storeCredentials, limitRate } = call.options;
     const retention = retentionOf(call.options);
     const properties: ReplicaRequest['properties'] = {
       ...(store === undefined ? {} : { storePath: store }),
+      ...(storeCredentials === undefined
+        ? {}
+        : { storeCredentials: await readStoreCredentials(storeCredentials) }),
       ...(retention === undefined ? {} : { retention }),
       ...(limitRate === undefined ? {} : { bytesPerSecond: limitRate === 'none' ? null : limitRate }),
     };
