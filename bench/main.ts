@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
+import { indexBench } from './index-size.ts';
 import { sparseBench } from './sparse.ts';
 import { storeBench } from './store.ts';
 import { UsageError } from './usage-error.ts';
@@ -20,7 +21,7 @@ interface Bench {
   run(args: readonly string[]): Promise<BenchReport>;
 }
 
-const benches: Record<string, Bench> = { store: storeBench, sparse: sparseBench };
+const benches: Record<string, Bench> = { store: storeBench, sparse: sparseBench, index: indexBench };
 
 function machine() {
   const os = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];

@@ -1,6 +1,6 @@
 import { FingerprintTable, lastEntry } from './fingerprint-table.ts';
 import type { IndexSection } from './index-segment.ts';
-import { type PackEntry, packEntryBytes, trailerEntries, trailerEntry } from './pack-format.ts';
+import { type PackEntry, packEntryBytes, plainLengthIn, trailerEntry } from './pack-format.ts';
 import type { PackTable } from './pack-table.ts';
 import type { PackTrailers } from './pack-trailers.ts';
 import type { Quarantine } from './verify/quarantine.ts';
@@ -95,7 +95,9 @@ export class ChunkIndex {
     }
     const entries = Math.floor(trailer.length / packEntryBytes);
     const range = this.addRange({ pack, entries, packBytes, plainBytes: 0 });
-    for (const { number, plainLength } of trailerEntries(trailer)) {
+    for (let number = 0; number < entries; number++) {
+      const plainLength = plainLengthIn(trailer, number);
+      if (plainLength === undefined) continue;
       range.plainBytes += plainLength;
       this.table.insert(trailer, number * packEntryBytes, range.first + number);
     }
@@ -168,8 +170,9 @@ export class ChunkIndex {
       const loads = [...waiting].map(async ([pack, asked]) => {
         const range = this.#rangeOf[pack];
         if (range === undefined) return;
-        const trailer = await this.trailers.load(pack, range.entries);
-        for (const { id, entry, found } of asked) this.#compare(id, entry, range, trailer, found);
+        await this.trailers.use(pack, range.entries, (trailer) => {
+          for (const { id, entry, found } of asked) this.#compare(id, entry, range, trailer, found);
+        });
       });
       await Promise.allSettled(loads);
       await Promise.all(loads);

@@ -23,8 +23,8 @@ export function isSealed(codec: Codec): boolean {
 }
 
 /** Of the key that a frame is sealed with. There is one key so far. */
-const keyNumber = 1n;
-const noKey = 0n;
+const keyNumber = 1;
+const noKey = 0;
 
 export interface PackEntry {
   /** 32 bytes. */
@@ -57,7 +57,7 @@ export function encodeTrailer(entries: readonly PackEntry[]): Buffer {
     trailer.writeBigUInt64LE(BigInt(entry.offset), at + 40);
     trailer.writeUInt32LE(entry.storedLength, at + 48);
     trailer.writeUInt32LE(entry.plainLength, at + 52);
-    trailer.writeBigUInt64LE(isSealed(entry.codec) ? keyNumber : noKey, at + 56);
+    trailer.writeUInt32LE(isSealed(entry.codec) ? keyNumber : noKey, at + 56);
   });
   return trailer;
 }
@@ -114,23 +114,31 @@ export function* trailerEntries(trailer: Buffer): Generator<TrailerEntry> {
 
 /** One entry of a trailer, as {@link trailerEntries} yields it; `id` is a view of the trailer. */
 export function trailerEntry(trailer: Buffer, number: number): TrailerEntry | undefined {
+  const plainLength = plainLengthIn(trailer, number);
+  if (plainLength === undefined) return undefined;
   const at = number * packEntryBytes;
-  const kind = trailer.readUInt8(at + 32);
-  const codec = trailer.readUInt8(at + 33);
-  if (kind !== chunkKinds.data && kind !== chunkKinds.map) return undefined;
-  if (!isCodec(codec)) return undefined;
-  if (trailer.readUInt16LE(at + 34) !== 0) return undefined;
-  if (trailer.readBigUInt64LE(at + 56) !== (isSealed(codec) ? keyNumber : noKey)) return undefined;
   return {
     number,
     id: trailer.subarray(at, at + 32),
-    kind,
-    codec,
+    kind: trailer.readUInt8(at + 32) as ChunkKind,
+    codec: trailer.readUInt8(at + 33) as Codec,
     crc: trailer.readUInt32LE(at + 36),
     offset: Number(trailer.readBigUInt64LE(at + 40)),
     storedLength: trailer.readUInt32LE(at + 48),
-    plainLength: trailer.readUInt32LE(at + 52),
+    plainLength,
   };
+}
+
+/** As {@link trailerEntry} for a walk over all there are: makes no object. */
+export function plainLengthIn(trailer: Buffer, number: number): number | undefined {
+  const at = number * packEntryBytes;
+  const kind = trailer[at + 32] ?? 0;
+  const codec = trailer[at + 33] ?? 0;
+  if (kind !== chunkKinds.data && kind !== chunkKinds.map) return undefined;
+  if (!isCodec(codec) || trailer[at + 34] !== 0 || trailer[at + 35] !== 0) return undefined;
+  const key = isSealed(codec) ? keyNumber : noKey;
+  if (trailer.readUInt32LE(at + 56) !== key || trailer.readUInt32LE(at + 60) !== 0) return undefined;
+  return trailer.readUInt32LE(at + 52);
 }
 
 function isCodec(value: number): value is Codec {

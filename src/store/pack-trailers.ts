@@ -39,7 +39,7 @@ export class PackTrailers {
     return this.#loads;
   }
 
-  /** Only what is in memory. */
+  /** Only what is in memory; to be used at once. */
   cached(pack: number): Buffer | undefined {
     const trailer = this.#cached.get(pack);
     if (trailer !== undefined && pack !== this.#newest) {
@@ -51,42 +51,57 @@ export class PackTrailers {
   }
 
   keep(pack: number, trailer: Buffer): void {
+    this.#adopt(pack, copyOf(trailer));
+  }
+
+  #adopt(pack: number, own: Buffer): void {
     this.forget(pack);
-    // A part of something larger would keep all of that.
-    const isAlone = trailer.buffer.byteLength === trailer.length;
-    this.#cached.set(pack, isAlone ? trailer : Buffer.from(trailer));
+    this.#cached.set(pack, own);
     this.#newest = pack;
-    this.#bytes += trailer.length;
-    for (const [oldest, { length }] of this.#cached) {
+    this.#bytes += own.length;
+    for (const oldest of this.#cached.keys()) {
       if (this.#bytes <= this.#limitBytes || oldest === pack) break;
-      this.#cached.delete(oldest);
-      this.#bytes -= length;
+      this.forget(oldest);
     }
   }
 
+  /** Its memory is free at once: left to the garbage collector, it would come to several times the cache. */
   forget(pack: number): void {
-    this.#bytes -= this.#cached.get(pack)?.length ?? 0;
+    const trailer = this.#cached.get(pack);
+    if (trailer === undefined) return;
     this.#cached.delete(pack);
+    this.#bytes -= trailer.length;
+    if (trailer.buffer instanceof ArrayBuffer) trailer.buffer.transfer(0);
   }
 
   /**
-   * From the pack, which has so many entries; or, where that cannot tell, from an index segment. Undefined when nobody
-   * knows any more; a pack that is there is noted as unreadable then. @throws StoreUnavailable
+   * What `action`, which is done when it returns, makes of a trailer: from the pack, which has so many entries; or, where
+   * that cannot tell, from an index segment. It gets undefined when nobody knows any more; a pack that is there is noted
+   * as unreadable then. @throws StoreUnavailable
    */
-  async load(pack: number, entries: number): Promise<Buffer | undefined> {
-    const known = this.cached(pack) ?? this.#loading.get(pack);
-    if (known !== undefined) return await known;
-    const loading = this.#reads.run(() => this.#read(this.#packs.id(pack), entries));
-    this.#loading.set(pack, loading);
-    try {
+  async use<T>(pack: number, entries: number, action: (trailer: Buffer | undefined) => T): Promise<T> {
+    const known = this.cached(pack);
+    if (known !== undefined) return action(known);
+    const loading = this.#loading.get(pack);
+    if (loading !== undefined) {
       const trailer = await loading;
-      if (trailer !== undefined) this.keep(pack, trailer);
-      return trailer;
-    } finally {
-      this.#loading.delete(pack);
+      // Whoever comes last may find that the next one has come, and this one had to go.
+      const isFree = trailer !== undefined && trailer.length !== entries * packEntryBytes;
+      return isFree ? await this.use(pack, entries, action) : action(trailer);
     }
+    const begun = this.#reads.run(() => this.#read(this.#packs.id(pack), entries));
+    this.#loading.set(pack, begun);
+    begun.then(
+      (trailer) => {
+        this.#loading.delete(pack);
+        if (trailer !== undefined) this.#adopt(pack, trailer);
+      },
+      () => this.#loading.delete(pack),
+    );
+    return await begun.then(action); // in the same turn: nothing comes between
   }
 
+  /** In memory that is nobody else's. */
   async #read(packId: string, entries: number): Promise<Buffer | undefined> {
     this.#loads++;
     const length = entries * packEntryBytes;
@@ -94,16 +109,17 @@ export class PackTrailers {
     const offset = (sizeBytes ?? 0) - packFooterBytes - length;
     let why = 'it is too short';
     if (offset >= 0) {
-      const trailer = await fetchObject(this.#backend, packName(packId), { offset, length });
+      const into = Buffer.from(new ArrayBuffer(length));
+      const trailer = await fetchObject(this.#backend, packName(packId), { offset, length, into });
       if (Buffer.isBuffer(trailer) && packIdOfTrailer(trailer) === packId) {
         this.#packs.setReadable(packId);
-        return trailer;
+        return trailer.buffer === into.buffer ? trailer : copyOf(trailer);
       }
       if (trailer === undefined) await this.#noteLoss(packId);
       why = Buffer.isBuffer(trailer) ? 'its table of contents is damaged' : (trailer ?? 'it has gone');
     }
     const kept = await this.#segments.find(packId);
-    if (kept !== undefined) return kept;
+    if (kept !== undefined) return copyOf(kept);
     if (this.#packs.sizeOf(packId) !== undefined) this.#packs.setUnreadable(packId, why);
     return undefined;
   }
@@ -113,4 +129,10 @@ export class PackTrailers {
     const isThere = (await this.#backend.stat(packName(packId))) !== undefined;
     if (!isThere && this.#packs.sizeOf(packId) !== undefined) this.#packs.setLost(packId);
   }
+}
+
+function copyOf(trailer: Buffer): Buffer {
+  const copy = Buffer.from(new ArrayBuffer(trailer.length));
+  trailer.copy(copy);
+  return copy;
 }

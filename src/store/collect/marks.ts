@@ -121,17 +121,17 @@ export class Marks {
     const range = this.#index.rangeOf(pack);
     const { needed } = this.countsIn(pack);
     if (range === undefined || needed === 0 || needed === range.entries) return;
-    const { trailers } = this.#index;
-    const trailer = trailers.cached(pack) ?? (await trailers.load(pack, range.entries));
-    if (trailer === undefined) return; // it stays as it is
-    let count = 0;
-    let bytes = 0;
-    for (const { number, storedLength } of trailerEntries(trailer)) {
-      if (!this.isNeeded(range.first + number)) continue;
-      count++;
-      bytes += storedLength + packEntryBytes;
-    }
-    this.#weighed.set(pack, { needed: count, bytes });
+    await this.#index.trailers.use(pack, range.entries, (trailer) => {
+      if (trailer === undefined) return; // it stays as it is
+      let count = 0;
+      let bytes = 0;
+      for (const { number, storedLength } of trailerEntries(trailer)) {
+        if (!this.isNeeded(range.first + number)) continue;
+        count++;
+        bytes += storedLength + packEntryBytes;
+      }
+      this.#weighed.set(pack, { needed: count, bytes });
+    });
   }
 
   #need(entry: number): void {

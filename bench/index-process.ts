@@ -1,0 +1,187 @@
+/**
+ * The store's index by itself, with packs that are made up as they are asked for, in a process of its own. Prints what it
+ * measured as JSON.
+ *
+ *   build DIRECTORY PACKS   enters packs of 500 chunks with random ids, and writes the index's table
+ *   open DIRECTORY PACKS    opens the index from it and looks chunks up
+ */
+import { createCipheriv, randomFillSync } from 'node:crypto';
+import { openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import type { Backend } from '../src/store/backend.ts';
+import { ChunkIndex } from '../src/store/chunk-index.ts';
+import { fileSystemBackend } from '../src/store/index.ts';
+import { IndexTables } from '../src/store/index-tables.ts';
+import { packIdOf, packName, packPrefix } from '../src/store/layout.ts';
+import { loadIndex } from '../src/store/load-index.ts';
+import {
+  packEntryBytes,
+  packFooterBytes,
+  packHeaderBytes,
+  packIdOfTrailer,
+} from '../src/store/pack-format.ts';
+import { PackTable } from '../src/store/pack-table.ts';
+import { PackTrailers } from '../src/store/pack-trailers.ts';
+import { Quarantine } from '../src/store/verify/quarantine.ts';
+
+const chunksInPack = 500;
+const chunkBytes = 65_536;
+const storedBytes = 30_000;
+const trailerBytes = chunksInPack * packEntryBytes;
+const packBytes = packHeaderBytes + chunksInPack * storedBytes + trailerBytes + packFooterBytes;
+/** Asked of the index at once: a page of a map. */
+const batch = 256;
+const idBytes = 32;
+const noIds = Buffer.alloc(chunksInPack * idBytes);
+
+/** The ids of a pack follow from its number alone. */
+function idsOf(pack: number): Buffer {
+  const start = Buffer.alloc(16);
+  start.writeUInt32LE(pack, 0);
+  return createCipheriv('aes-128-ctr', Buffer.alloc(16, 7), start).update(noIds);
+}
+
+/** What the bench makes up must not look like the index's memory, so it does not wait for the garbage collector. */
+function free({ buffer }: Buffer): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+
+function trailerOf(pack: number, trailer: Buffer = Buffer.alloc(trailerBytes)): Buffer {
+  const ids = idsOf(pack);
+  for (let entry = 0; entry < chunksInPack; entry++) {
+    const at = entry * packEntryBytes;
+    ids.copy(trailer, at, entry * idBytes, (entry + 1) * idBytes);
+    trailer[at + 32] = 1;
+    trailer.writeUInt32LE(packHeaderBytes + entry * storedBytes, at + 40);
+    trailer.writeUInt32LE(storedBytes, at + 48);
+    trailer.writeUInt32LE(chunkBytes, at + 52);
+  }
+  free(ids);
+  return trailer;
+}
+
+/** A store of which only index and table are there; of the packs there are the tables of contents. */
+function madeUpStore(directory: string, packIds: Buffer): Backend {
+  const files = fileSystemBackend(join(directory, 'store'));
+  const numbers = new Map<string, number>();
+  for (let pack = 0; pack * idBytes < packIds.length; pack++)
+    numbers.set(packIds.toString('hex', pack * idBytes, (pack + 1) * idBytes), pack);
+  return {
+    ...files,
+    async *list(prefix) {
+      if (prefix !== packPrefix) yield* files.list(prefix);
+      else for (const packId of numbers.keys()) yield { name: packName(packId), sizeBytes: packBytes };
+    },
+    async get(name, range) {
+      const pack = numbers.get(packIdOf(name) ?? '');
+      if (pack === undefined) return await files.get(name, range);
+      if (range?.offset !== packBytes - packFooterBytes - trailerBytes || range.length !== trailerBytes)
+        throw new Error(`only tables of contents are there to be read, not ${name}`);
+      await setImmediate(); // as if it were read
+      return trailerOf(pack, range.into);
+    },
+  };
+}
+
+const mib = (bytes: number) => Math.round(bytes / 2 ** 20);
+
+async function build(directory: string, packCount: number) {
+  const files = fileSystemBackend(join(directory, 'store'));
+  await using _ = await files.lock({ create: true });
+  const packs = new PackTable();
+  const index = new ChunkIndex(packs, new PackTrailers(files, packs), new Quarantine(files));
+  const list = openSync(join(directory, 'packs'), 'w');
+  let insertMs = 0;
+  for (let pack = 0; pack < packCount; pack++) {
+    const trailer = trailerOf(pack);
+    const packId = packIdOfTrailer(trailer);
+    writeSync(list, Buffer.from(packId, 'hex'));
+    const begun = performance.now();
+    packs.setPresent(packId, packBytes);
+    index.addPack({ packId, packBytes, trailer });
+    insertMs += performance.now() - begun;
+    free(trailer);
+    if (pack % 1000 === 0) await setImmediate();
+  }
+  const chunks = packCount * chunksInPack;
+  const grownRssMib = mib(process.memoryUsage.rss());
+  const begun = performance.now();
+  await new IndexTables(files, index, { names: [], packs: [] }).save(new Set(), () => false);
+  return {
+    insertsPerSecond: Math.round(chunks / (insertMs / 1000)),
+    tableBytesPerChunk: index.table.bytes / chunks,
+    grownRssMib,
+    saveSeconds: (performance.now() - begun) / 1000,
+  };
+}
+
+async function open(directory: string, packCount: number) {
+  const backend = madeUpStore(directory, readFileSync(join(directory, 'packs')));
+  const emptyRssMib = mib(process.memoryUsage.rss());
+  const begun = performance.now();
+  const { index, tables } = await loadIndex(backend, new Quarantine(backend));
+  const openSeconds = (performance.now() - begun) / 1000;
+  if (tables.packs.length !== packCount) throw new Error('the table was not used');
+  const measured = {
+    openSeconds,
+    emptyRssMib,
+    openRssMib: mib(process.memoryUsage.rss()),
+    tableBytesPerChunk: index.table.bytes / index.chunks,
+  };
+  const inOrder = await lookUp(index, true, function* () {
+    for (let pack = 0; ; pack = (pack + 1) % packCount) {
+      const ids = idsOf(pack);
+      yield* batchesOf(ids);
+      free(ids);
+    }
+  });
+  const scattered = await lookUp(index, true, function* () {
+    for (;;)
+      yield Array.from({ length: batch }, () => {
+        const at = Math.floor(Math.random() * chunksInPack) * idBytes;
+        const ids = idsOf(Math.floor(Math.random() * packCount));
+        const id = Uint8Array.from(ids.subarray(at, at + idBytes));
+        free(ids);
+        return id;
+      });
+  });
+  const misses = await lookUp(index, false, function* () {
+    const ids = Buffer.alloc(batch * idBytes);
+    for (;;) yield* batchesOf(randomFillSync(ids));
+  });
+  const rssMib = mib(process.memoryUsage.rss());
+  const peakRssMib = Math.round(process.resourceUsage().maxRSS / 1024);
+  return { ...measured, inOrder, scattered, misses, rssMib, peakRssMib };
+}
+
+function* batchesOf(ids: Buffer): Generator<Buffer[]> {
+  for (let from = 0; from < ids.length; from += batch * idBytes) {
+    const end = Math.min(ids.length, from + batch * idBytes);
+    const found: Buffer[] = [];
+    for (let at = from; at < end; at += idBytes) found.push(ids.subarray(at, at + idBytes));
+    yield found;
+  }
+}
+
+/** For three seconds of looking up; making the ids is not on the clock. */
+async function lookUp(index: ChunkIndex, isThere: boolean, makeBatches: () => Generator<Uint8Array[]>) {
+  const loadsBefore = index.trailers.loads;
+  let ms = 0;
+  let count = 0;
+  for (const ids of makeBatches()) {
+    const begun = performance.now();
+    const copies = await index.find(ids, chunkBytes);
+    ms += performance.now() - begun;
+    count += ids.length;
+    if (copies.some((copy) => (copy !== undefined) !== isThere)) throw new Error('a look-up was wrong');
+    if (ms > 3000) break;
+  }
+  const loads = index.trailers.loads - loadsBefore;
+  return { perSecond: Math.round(count / (ms / 1000)), count, trailersRead: loads };
+}
+
+const [, , operation, directory = '', packCount = ''] = process.argv;
+if (operation === 'build') console.log(JSON.stringify(await build(directory, Number(packCount))));
+else if (operation === 'open') console.log(JSON.stringify(await open(directory, Number(packCount))));
+else throw new Error(`not an operation: ${operation}`);
