@@ -10,8 +10,6 @@ import {
   findSetting,
   type HostRow,
   listHosts,
-  listReplicas,
-  listVaults,
   openCatalog,
   saveHost,
   settingOrNew,
@@ -88,9 +86,6 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const catalog = starting.use(await openCatalogOf(home));
   const subscriptionId = await settingOrNew(catalog.db, 'subscriptionId', () => crypto.randomUUID());
   const places = new StorePlaces(join(home, 'store-credentials'));
-  await places.forgetOthers(
-    [...(await listVaults(catalog.db)), ...(await listReplicas(catalog.db))].map((row) => row.store_path),
-  );
   const vaultKeys = new VaultKeys(join(home, 'keys'), systemClock);
   const life = new AbortController();
   const estate = starting.use(

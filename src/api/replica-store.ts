@@ -75,7 +75,7 @@ async function openIfThere(
   place: string,
   credentials: Record<string, string> | undefined,
 ): Promise<{ store: Store; undo: () => Promise<void> } | undefined> {
-  await scope.storePlaces.add(place, credentials);
+  await scope.storePlaces.add(place, credentials, false);
   let store: Store | undefined;
   try {
     store = await scope.replicaStores.open(place);

@@ -2,8 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type Catalog, type HostRow, openCatalog, saveHost } from '../catalog/index.ts';
+import { type Catalog, type HostRow, openCatalog, saveHost, type VaultRow } from '../catalog/index.ts';
+import { HoldfastError } from '../errors/index.ts';
 import { createMemoryHost, type Host } from '../machines/index.ts';
+import { createStore, memoryBackend, type Store } from '../store/index.ts';
 import { Estate } from './estate.ts';
 
 const row: HostRow = {
@@ -19,16 +21,18 @@ const log = { info() {}, warn() {}, error() {} };
 let directory: string;
 let catalog: Catalog;
 let openHost: (row: HostRow) => Promise<Host>;
+let openStore: () => Promise<Store>;
 let estate: Estate;
 
 beforeEach(async () => {
+  openStore = () => Promise.reject(new Error('no store here'));
   directory = await mkdtemp(join(tmpdir(), 'holdfast-estate-'));
   catalog = await openCatalog(join(directory, 'catalog.db'));
   await saveHost(catalog.db, row);
   const openers = {
     openHost: (wanted: HostRow) => openHost(wanted),
     openReplica: () => Promise.reject(new Error('no replica here')),
-    openStore: () => Promise.reject(new Error('no store here')),
+    openStore: () => openStore(),
   };
   estate = new Estate(catalog.db, openers, log, { surveyTimeoutMs: 20 });
 });
@@ -87,4 +91,28 @@ it('gives up on a host that is long in opening, and uses it once it is open', as
   opening.resolve(host);
   await estate.host('h1');
   expect(await estate.hostStatus(row)).toMatchObject({ connected: true, machines: 1 });
+});
+
+it('lets go of a store whose lock is lost, and opens it anew for the next who needs it', async () => {
+  const clock = { now: () => Temporal.Now.instant() };
+  const made = await createStore(memoryBackend(), { clock });
+  const lost = new AbortController();
+  let closed = 0;
+  const losable: Store = {
+    ...made,
+    lost: lost.signal,
+    async [Symbol.asyncDispose]() {
+      closed++;
+      await made[Symbol.asyncDispose]();
+    },
+  };
+  const vault = { vault_id: 'v', name: 'V', store_path: '/none', store_id: made.storeId } as VaultRow;
+  openStore = async () => losable;
+  expect(await estate.store(vault)).toBe(losable);
+  expect(await estate.store(vault)).toBe(losable);
+  lost.abort(new HoldfastError('StoreLockLost', 'The lock is lost.'));
+  expect(closed).toBe(1);
+  const again: Store = { ...made, async [Symbol.asyncDispose]() {} };
+  openStore = async () => again;
+  expect(await estate.store(vault)).toBe(again);
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors/index.ts';
 import { ensurePrivateDirectory, syncDirectory, unlinkDurable, writeFileDurable } from '../platform/index.ts';
@@ -19,6 +19,8 @@ const suffix = '.json';
  */
 export class StorePlaces {
   readonly #directory: string;
+  /** By this process: whoever is second must not put its credentials in the place of the first's. */
+  readonly #added = new Set<string>();
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -31,14 +33,16 @@ export class StorePlaces {
   }
 
   /**
-   * Keeps the credentials of a place that nobody uses yet, durably; undefined where its client finds them by itself.
-   * @throws InvalidInput @throws StoreExists when there is a store of ours there
+   * Keeps the credentials of a place for a store that is to be made or taken over there, durably; without any, the client
+   * of the place finds some by itself. `isKnown`: whether the catalog knows a store there.
+   * @throws InvalidInput @throws StoreExists when it does, or another is being made there
    */
-  async add(place: string, credentials: unknown): Promise<void> {
+  async add(place: string, credentials: unknown, isKnown: boolean): Promise<void> {
     await openWith(place, credentials); // checks both
     if (!isStoreUrl(place)) return;
-    if (await this.#isThere(place))
+    if (isKnown || this.#added.has(place))
       throw new HoldfastError('StoreExists', `Another vault keeps its store at ${place}.`, { target: place });
+    this.#added.add(place);
     await this.#write(place, credentials);
   }
 
@@ -65,20 +69,8 @@ export class StorePlaces {
   }
 
   async forget(place: string): Promise<void> {
+    this.#added.delete(place);
     if (isStoreUrl(place) && (await this.#isThere(place))) await unlinkDurable(this.#fileOf(place));
-  }
-
-  /** Deletes what belongs to none of these places: left by a process that died while it made a vault. */
-  async forgetOthers(places: readonly string[]): Promise<void> {
-    const kept = new Set(places.map((place) => this.#fileOf(place)));
-    const names = await readdir(this.#directory).catch((error: unknown) => {
-      if (isAbsence(error)) return [];
-      throw error;
-    });
-    for (const name of names) {
-      const path = join(this.#directory, name);
-      if (!kept.has(path)) await unlinkDurable(path);
-    }
   }
 
   #fileOf(place: string): string {

@@ -12,6 +12,18 @@ export const quarantinePrefix = 'quarantine/';
 export const reserveName = 'reserve/space';
 export const keyPrefix = 'keys/';
 
+/** What the names of a store's objects begin with, `configName` apart. */
+export const storePrefixes: readonly string[] = [
+  packPrefix,
+  indexPrefix,
+  tablePrefix,
+  pointPrefix,
+  generationPrefix,
+  quarantinePrefix,
+  keyPrefix,
+  'reserve/',
+];
+
 /** Objects that every listing of the prefix must show: a listing without them is not believed. */
 export const markerNames = ['packs/marker', 'points/marker'] as const;
 

@@ -6,6 +6,7 @@ import {
   deleteVault,
   findVault,
   insertVault,
+  listReplicas,
   listVaults,
   updateVaultTags,
   type VaultRow,
@@ -212,7 +213,13 @@ export async function claimPlace(
   place: string,
   credentials: Record<string, string> | undefined,
 ): Promise<() => Promise<void>> {
-  await scope.storePlaces.add(place, credentials);
+  const { db } = scope.workshop;
+  const known = [...(await listVaults(db)), ...(await listReplicas(db))];
+  await scope.storePlaces.add(
+    place,
+    credentials,
+    known.some((row) => row.store_path === place),
+  );
   const made = place.startsWith('/') && (await claimDirectory(place));
   return async () => {
     if (made) await rm(place, { recursive: true, force: true });

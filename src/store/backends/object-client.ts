@@ -95,8 +95,8 @@ export interface ObjectClient {
   listPage(prefix: string, after: string | undefined, signal: AbortSignal): Promise<ListPage>;
   delete(key: string, signal: AbortSignal): Promise<void>;
   beginUpload(key: string, signal: AbortSignal): Promise<Upload>;
-  /** Ends uploads under a prefix that were begun and never completed; nobody may be uploading there. */
-  sweepUploads(prefix: string, signal: AbortSignal): Promise<void>;
+  /** Ends the uploads under a prefix that were begun and never completed, of those keys that are ours to judge. */
+  sweepUploads(prefix: string, isOurs: (key: string) => boolean, signal: AbortSignal): Promise<void>;
   /** Whether a put whose sum does not match its body is refused; `key` is for trying it. */
   refusesWrongSum(key: string, signal: AbortSignal): Promise<boolean>;
   /** Whether a deletion can really be forbidden for a time; `key` is for trying it. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { HoldfastError, messageOf } from '../../errors/index.ts';
 import { type Backend, checkObjectName, checkPrefix, type StoreLock } from '../backend.ts';
+import { storePrefixes } from '../layout.ts';
 import { Limiter } from '../limiter.ts';
 import { type AttemptRules, attempt, defaultAttemptRules } from './attempts.ts';
 import { acquireLease, elapsedClock, type Lease, type LeaseClock } from './lease.ts';
@@ -157,7 +158,9 @@ export function objectStoreBackend(
     if (taken === undefined) return undefined;
     lease = taken;
     try {
-      await request((signal) => client.sweepUploads(root, signal));
+      // Others may keep theirs in the same bucket, and below an empty prefix even other stores.
+      const isOurs = (key: string) => storePrefixes.some((each) => key.startsWith(root + each));
+      await request((signal) => client.sweepUploads(root, isOurs, signal));
     } catch (error) {
       await release(taken);
       throw error;

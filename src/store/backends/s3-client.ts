@@ -241,7 +241,7 @@ export function s3Client(
       };
     },
 
-    async sweepUploads(prefix, abortSignal) {
+    async sweepUploads(prefix, isOurs, abortSignal) {
       let marker: { KeyMarker?: string; UploadIdMarker?: string } = {};
       for (;;) {
         const page = await s3
@@ -253,7 +253,7 @@ export function s3Client(
             throw s3Failure(error, secrets);
           });
         for (const { Key, UploadId } of page?.Uploads ?? []) {
-          if (!Key?.startsWith(prefix) || UploadId === undefined) continue;
+          if (!Key?.startsWith(prefix) || !isOurs(Key) || UploadId === undefined) continue;
           const request = new sdk.AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId });
           await s3.send(request, { abortSignal }).catch((error: unknown) => {
             if (statusOf(error) !== 404) throw s3Failure(error, secrets);
