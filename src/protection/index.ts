@@ -1,6 +1,20 @@
 /**
  * The rules of protection, as pure functions over plain data; the clock is passed in. Which rule comes from where is
  * said at the rule; where Azure's sources disagree or are silent, `docs/differences.md` says what was chosen and why.
+ *
+ * A policy's way: `readPolicy` takes Azure's document and names everything that is wrong with it, `presentPolicy` gives
+ * it back. A point's way: `dueRun` says that a run of the schedule is due, `startDelayMs` where in its window the item
+ * starts, `dutyOf` whether the point goes to the vault and which rules mark it. `scheduledBasis` is what is stored of
+ * that, for good; `expiryUnder` is when it expires under the policy in force; `decideRetention` what to do now, and why.
+ * The previews are made of the same functions. An item's way: `judgeEnabling`, then `judgeItemAction` for everything
+ * that is asked of it. Whatever is forbidden is a `Judgement` with every reason, and `refusalError` answers with it.
+ *
+ * | word | meaning |
+ * | --- | --- |
+ * | run | one occurrence of a schedule |
+ * | duty | what a run owes: bringing its day's point to the vault, with the tags of the day |
+ * | tag | a retention rule that has marked a point |
+ * | basis | what decides how long a point is kept, fixed when it is taken |
  */
 export { type Duty, dutyOf } from './duty.ts';
 export { judgeEnabling, type KnownItem } from './enabling.ts';

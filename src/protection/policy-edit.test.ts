@@ -33,6 +33,10 @@ describe('an edit of a policy in use', () => {
       'b: configure',
       'c: leave',
     ]);
+    const suspended = judgePolicyEdit(enhancedPolicy, enhancedPolicy, members, securityOfNewVault);
+    expect(suspended).toMatchObject({
+      members: [{}, {}, { reason: expect.stringContaining('when they are resumed') }],
+    });
   });
 
   it('fails by name for a member that does not support it; back, without it, and again works', () => {

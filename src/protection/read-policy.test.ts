@@ -364,6 +364,20 @@ describe('refusals', () => {
     }
   });
 
+  it('spells out 30 problems at most', () => {
+    const sent = {
+      ...presentPolicy(defaultPolicy),
+      ...Object.fromEntries(Array.from({ length: 31 }, (_, i) => [`x${i}`, 1])),
+    };
+    const read = readPolicy('Sent', sent);
+    if (!('problems' in read)) throw new Error('it was taken');
+    expect(read.problems).toHaveLength(31);
+    const { message } = invalidPolicy('Sent', read.problems);
+    expect(message).toContain('properties.x29:');
+    expect(message).not.toContain('properties.x30:');
+    expect(message).toMatch(/And 1 more\.$/);
+  });
+
   it.each([undefined, null, 'x', 7, []])('takes no %j for a document', (sent) => {
     expect(readPolicy('Sent', sent)).toMatchObject({ problems: [{ path: 'properties' }] });
   });

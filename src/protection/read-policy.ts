@@ -45,17 +45,19 @@ export function readPolicy(
   return { policy };
 }
 
+/** Problems that one message spells out; nobody reads more, and a document may hold thousands. */
+const mostSpeltOut = 30;
+
 /** The refusal of a policy, naming everything that is wrong with it. */
 export function invalidPolicy(name: string, problems: readonly [Problem, ...Problem[]]): HoldfastError {
-  const lines = problems.map(
-    ({ path, problem, allowed, why }) => `${path}: ${problem}. Allowed: ${allowed}. ${why}`,
-  );
+  const lines = problems
+    .slice(0, mostSpeltOut)
+    .map(({ path, problem, allowed, why }) => `${path}: ${problem}. Allowed: ${allowed}. ${why}`);
+  if (problems.length > mostSpeltOut) lines.push(`And ${problems.length - mostSpeltOut} more.`);
   return new HoldfastError(
     'BMSUserErrorInvalidPolicyInput',
-    `Policy '${name}' can't be saved. ${lines.join(' ')}`,
-    {
-      target: problems[0].path,
-    },
+    `Policy '${name.slice(0, 150)}' can't be saved. ${lines.join(' ')}`,
+    { target: problems[0].path },
   );
 }
 

@@ -51,7 +51,7 @@ export function fieldsOf<Key extends string>(
   for (const [name, held] of Object.entries(value)) {
     if (known.includes(name) || held === null) continue;
     refuse(
-      { path: `${path}.${name}`, value: held, problems },
+      { path: `${path}.${name.slice(0, 60)}`, value: held, problems },
       'it is not known here',
       keys.join(', '),
       shape,

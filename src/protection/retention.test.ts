@@ -69,6 +69,9 @@ describe('retention', () => {
       point(`p${n}`, `2026-01-01T${String(n).padStart(2, '0')}:00:00Z`, { snapshot: true, vault: n !== 1 }),
     );
     expect(dropped(points, '2026-01-01T15:00:00Z')).toEqual(['p0/snapshot', 'p2/snapshot', 'p3/snapshot']);
+    const fewer = decideRetention(points, defaultPolicy, at('2026-01-01T15:00:00Z'), { hostCarries: 2 });
+    const left = fewer.filter(({ tier, keep }) => tier === 'snapshot' && keep).map(({ pointId }) => pointId);
+    expect(left).toEqual(['p1', 'p12', 'p13']);
   });
 });
 

@@ -31,12 +31,14 @@ export interface RetentionDecision {
 export interface RetentionOptions {
   /** Days that a point is soft-deleted which an edit of its policy makes expire; 0 where soft delete is disabled. */
   softDeleteDays?: number;
+  /** Fewer snapshots than the policy's kind may hold, where the host carries no more of them. */
+  hostCarries?: number;
 }
 
 /**
- * Snapshots kept per item while the vault has the older ones: below the longest chain of layers that is allowed, so
- * that many backups on one day never stand in each other's way. (Azure's own cap is 18 for Standard policies. Enhanced
- * ones hold up to 102 by the schedule: every 4 hours for 17 days; a few on demand come on top.)
+ * Snapshots kept per item while the vault has the older ones, so that many backups on one day never stand in each
+ * other's way. (Azure's own cap is 18 for Standard policies. Enhanced ones hold up to 102 by the schedule, every 4
+ * hours for 17 days, and a few on demand come on top.) Points that exist only as snapshots are not given up for it.
  */
 export const mostSnapshots: Record<PolicyType, number> = { V1: 10, V2: 110 };
 
@@ -49,10 +51,10 @@ export function decideRetention(
   points: readonly RetainedPoint[],
   policy: BackupPolicy,
   now: Temporal.Instant,
-  { softDeleteDays = 0 }: RetentionOptions = {},
+  { softDeleteDays = 0, hostCarries }: RetentionOptions = {},
 ): RetentionDecision[] {
   const ordered = points.toSorted((a, b) => Temporal.Instant.compare(a.takenAt, b.takenAt));
-  const cap = mostSnapshots[policy.policyType];
+  const cap = Math.min(mostSnapshots[policy.policyType], hostCarries ?? Number.POSITIVE_INFINITY);
   const snapshots = ordered.filter((point) => point.inSnapshot);
   const outlook: Outlook = {
     newestInSnapshot: snapshots.at(-1)?.pointId,

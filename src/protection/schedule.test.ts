@@ -58,6 +58,17 @@ describe('at changes of the clocks', () => {
     ]);
   });
 
+  it('finds a run that was moved into the day that is looked at', () => {
+    const nuuk: Timetable = { timeZone: 'America/Nuuk', schedule: { frequency: 'Daily', time: '23:30' } };
+    const run = {
+      at: at('2026-03-29T01:30:00Z'),
+      date: Temporal.PlainDate.from('2026-03-28'),
+      lastOfDay: true,
+    };
+    expect(nextRun(nuuk, at('2026-03-29T01:15:00Z'))).toEqual(run);
+    expect(previousRun(nuuk, at('2026-03-29T01:45:00Z'))).toEqual(run);
+  });
+
   it('runs neither twice nor never around a day that a zone left out', () => {
     const apia = (schedule: Schedule): Timetable => ({ timeZone: 'Pacific/Apia', schedule });
     const span = ['2011-12-29T00:00:00Z', '2012-01-02T00:00:00Z'] as const;

@@ -25,13 +25,11 @@ export function runsBetween(
   to: Temporal.Instant,
 ): ScheduledRun[] {
   const timeZone = timeZoneOf(timetable);
-  // A change of the clocks moves a run into the next day at most, and a window reaches one day further; whether a run
-  // is its day's last is told by the one after it. Of other schedules each run is.
-  const reach = timetable.schedule.frequency === 'Hourly' ? { back: 2, ahead: 2 } : { back: 1, ahead: 0 };
-  const last = dateAt(to, timeZone).add({ days: reach.ahead });
+  // A window reaches into the next day, and a change of the clocks can move a run there: so from the day before.
+  const last = dateAt(to, timeZone);
   const byMoment = new Map<bigint, Omit<ScheduledRun, 'lastOfDay'>>();
   for (
-    let date = dateAt(from, timeZone).subtract({ days: reach.back });
+    let date = dateAt(from, timeZone).subtract({ days: 1 });
     Temporal.PlainDate.compare(date, last) <= 0;
     date = date.add({ days: 1 })
   ) {
