@@ -1,6 +1,13 @@
 import { createHmac, hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { compressChunk, compressionRoom, decompressFrames, decompressionRoom, freeNow } from './codec.ts';
+import {
+  compressChunk,
+  compressInto,
+  compressionRoom,
+  decompressInto,
+  decompressionRoom,
+  freeNow,
+} from './codec.ts';
 import { sealFrame, unsealFrame } from './keys/frame-seal.ts';
 import type { ContentKeys } from './keys/store-keys.ts';
 import { type Codec, codecs, isSealed } from './pack-format.ts';
@@ -44,7 +51,7 @@ export function chunkIdOf(plain: Uint8Array, keys: ContentKeys | undefined): Buf
 /** One chunk as it is stored, tried out; for those too small to be handed to a thread. */
 export function frameOf(plain: Buffer, id: Uint8Array, level: number, keys: ContentKeys | undefined): Frame {
   const compressed = compressChunk(plain, level);
-  if (compressed !== undefined) verify(compressed, [plain], plain.length);
+  if (compressed !== undefined) tryOut(compressed, plain);
   const codec = compressed === undefined ? codecs.plain : codecs.zstd;
   const content = compressed ?? plain;
   if (keys === undefined) return { codec, bytes: content, crc: crc32(content) };
@@ -88,45 +95,36 @@ function scan(slab: Slab, count: number, chunkBytes: number, keys: ContentKeys |
   return {};
 }
 
-function pack(slab: Slab, { numbers, chunkBytes, level, tryOut }: PackJob): JobResult {
-  const compressed: Buffer[] = [];
+function pack(slab: Slab, job: PackJob): JobResult {
+  const { numbers, chunkBytes, level } = job;
   let used = 0;
   for (const number of numbers) {
     const plain = chunkAt(slab, number, chunkBytes);
-    const frame = compressChunk(plain, level);
-    if (frame === undefined) {
+    const length = compressInto(plain, level, slab.output.subarray(used));
+    if (length === 0) {
       const offset = number * chunkBytes;
       slab.setFrame(number, { codec: codecs.plain, offset, length: chunkBytes, crc: crc32(plain) });
       continue;
     }
-    const { length } = frame;
-    slab.output.set(frame, used);
-    freeNow(frame, compressionRoom(chunkBytes));
-    const crc = crc32(slab.output.subarray(used, used + length));
-    slab.setFrame(number, { codec: codecs.zstd, offset: used, length, crc });
+    const frame = slab.output.subarray(used, used + length);
+    if (job.tryOut) tryOut(frame, plain);
+    slab.setFrame(number, { codec: codecs.zstd, offset: used, length, crc: crc32(frame) });
     used += length;
-    compressed.push(plain);
   }
-  if (tryOut && compressed.length > 0) verify(slab.output.subarray(0, used), compressed, chunkBytes);
   return {};
 }
 
 /** As {@link pack}; everything goes to `output`, and what the seals give back is what is tried out. */
-function packSealed(
-  slab: Slab,
-  { numbers, chunkBytes, level, tryOut }: PackJob,
-  keys: ContentKeys,
-): JobResult {
-  const compressed: Buffer[] = [];
-  const opened = scratchFor(numbers.length * chunkBytes);
-  let openedBytes = 0;
+function packSealed(slab: Slab, job: PackJob, keys: ContentKeys): JobResult {
+  const { numbers, chunkBytes, level } = job;
+  const room = scratch.frame(compressionRoom(chunkBytes));
   let used = 0;
   for (const number of numbers) {
     const plain = chunkAt(slab, number, chunkBytes);
-    const frame = compressChunk(plain, level);
+    const length = compressInto(plain, level, room);
     const id = slab.id(number);
-    const content = frame ?? plain;
-    const what = { id, codec: frame === undefined ? codecs.plain : codecs.zstd, plainLength: chunkBytes };
+    const content = length === 0 ? plain : room.subarray(0, length);
+    const what = { id, codec: length === 0 ? codecs.plain : codecs.zstd, plainLength: chunkBytes };
     const { codec, parts } = sealFrame(keys, { ...what, content });
     const start = used;
     for (const part of parts) {
@@ -136,28 +134,31 @@ function packSealed(
     }
     const bytes = slab.output.subarray(start, used);
     slab.setFrame(number, { codec, offset: start, length: bytes.length, crc: crc32(bytes) });
-    if (tryOut) {
-      const again = verifySeal(keys, { id, codec, bytes, plainLength: chunkBytes }, content);
-      if (frame !== undefined) {
-        opened.set(again, openedBytes);
-        openedBytes += again.length;
-        compressed.push(plain);
-      }
-      freeNow(again, again.length);
-    }
-    if (frame !== undefined) freeNow(frame, compressionRoom(chunkBytes));
+    if (!job.tryOut) continue;
+    const again = verifySeal(keys, { id, codec, bytes, plainLength: chunkBytes }, content);
+    if (length > 0) tryOut(again, plain);
+    freeNow(again, again.length);
   }
-  if (compressed.length > 0) verify(opened.subarray(0, openedBytes), compressed, chunkBytes);
   return {};
 }
 
-let scratch = Buffer.alloc(0);
+/** Memory of this thread that nobody else looks at, and nobody after the job: in the processor's cache all the time. */
+class Scratch {
+  #frame = Buffer.alloc(0);
+  #content = Buffer.alloc(0);
 
-/** Memory of this thread that nobody else looks at, and nobody after the job. */
-function scratchFor(bytes: number): Buffer {
-  if (scratch.length < bytes) scratch = Buffer.allocUnsafeSlow(bytes);
-  return scratch;
+  frame(bytes: number): Buffer {
+    if (this.#frame.length < bytes) this.#frame = Buffer.allocUnsafeSlow(bytes);
+    return this.#frame;
+  }
+
+  content(bytes: number): Buffer {
+    if (this.#content.length < bytes) this.#content = Buffer.allocUnsafeSlow(bytes);
+    return this.#content;
+  }
 }
+
+const scratch = new Scratch();
 
 /** What the sealed bytes hold, which must be the content: a frame that cannot be opened would be found by a restore. */
 function verifySeal(
@@ -172,15 +173,10 @@ function verifySeal(
 }
 
 /** Compressors have had bugs that only a restore would have met: look now, while the content is at hand. */
-function verify(frames: Buffer, contents: readonly Buffer[], chunkBytes: number): void {
-  const plain = decompressFrames(frames, contents.length * chunkBytes);
-  let at = 0;
-  for (const content of contents) {
-    if (plain === undefined || content.compare(plain, at, at + chunkBytes) !== 0)
-      throw new Error('zstd did not give back what was compressed: faulty memory or a bug in zstd');
-    at += chunkBytes;
-  }
-  if (plain !== undefined) freeNow(plain, decompressionRoom(contents.length * chunkBytes));
+function tryOut(frame: Uint8Array, plain: Buffer): void {
+  const again = scratch.content(decompressionRoom(plain.length));
+  if (!decompressInto(frame, again, plain.length) || plain.compare(again, 0, plain.length) !== 0)
+    throw new Error('zstd did not give back what was compressed: faulty memory or a bug in zstd');
 }
 
 /** Checks the stored bytes of all frames and opens the sealed ones in place; what is wrong, if anything is. */
@@ -210,40 +206,29 @@ function open(
   return undefined;
 }
 
-/** Frames decompressed in one call: a call costs more than a small frame, and what comes of it is hashed in the cache. */
-const bytesPerCall = 256 * 1024;
-
 /** The contents of frames that are open. */
 function unpack(slab: Slab, { count, plainBytes, to }: UnpackJob, keys: ContentKeys | undefined): JobResult {
   const into = targetOf(slab, to, count * plainBytes);
-  const mostFrames = Math.max(1, Math.floor(bytesPerCall / plainBytes));
-  for (let number = 0; number < count; ) {
-    const first = slab.frame(number);
-    let end = number;
-    let length = 0;
-    // Compressed frames that follow each other are decompressed together.
-    for (; end < count && end - number < mostFrames; end++) {
-      const frame = slab.frame(end);
-      if (end > number && (first.codec !== codecs.zstd || frame.codec !== codecs.zstd)) break;
-      length += frame.length;
+  for (let number = 0; number < count; number++) {
+    const { codec, offset, length } = slab.frame(number);
+    const stored = slab.input.subarray(offset, offset + length);
+    const room = into?.subarray(number * plainBytes) ?? scratch.content(decompressionRoom(plainBytes));
+    if (codec === codecs.zstd) {
+      if (!decompressInto(stored, room, plainBytes)) return { wrong: 'it does not decompress to its length' };
+    } else {
+      if (length !== plainBytes) return { wrong: contentIsWrong };
+      room.set(stored);
     }
-    const stored = slab.input.subarray(first.offset, first.offset + length);
-    const plainLength = plainBytes * (end - number);
-    const plain = first.codec === codecs.zstd ? decompressFrames(stored, plainLength) : stored;
-    if (plain === undefined) return { wrong: 'it does not decompress to its length' };
-    if (plain.length !== plainLength) return { wrong: contentIsWrong };
-    into?.set(plain, number * plainBytes);
-    for (let at = 0; at < plain.length; at += plainBytes, number++)
-      if (!chunkIdOf(plain.subarray(at, at + plainBytes), keys).equals(slab.id(number)))
-        return { wrong: contentIsWrong };
-    freeNow(plain, decompressionRoom(plainLength));
+    if (!chunkIdOf(room.subarray(0, plainBytes), keys).equals(slab.id(number)))
+      return { wrong: contentIsWrong };
   }
-  return to === 'caller' && into !== undefined ? { plain: into } : {};
+  return to === 'caller' && into !== undefined ? { plain: into.subarray(0, count * plainBytes) } : {};
 }
 
+/** With the room that decompression asks for. */
 function targetOf(slab: Slab, to: UnpackTarget, bytes: number): Buffer | undefined {
   if (to === 'nowhere') return undefined;
-  return to === 'output' ? slab.output : Buffer.allocUnsafeSlow(bytes);
+  return to === 'output' ? slab.output : Buffer.allocUnsafeSlow(decompressionRoom(bytes));
 }
 
 const contentIsWrong = 'its content is not what its id says';

@@ -2,6 +2,7 @@ import type { Backend } from './backend.ts';
 import type { ChunkCopy, ChunkIndex } from './chunk-index.ts';
 import type { JobResult, UnpackTarget } from './chunk-jobs.ts';
 import type { ChunkWorkers } from './chunk-workers.ts';
+import { decompressionRoom } from './codec.ts';
 import { packName } from './layout.ts';
 import { fetchObject } from './object-access.ts';
 import type { PackEntry } from './pack-format.ts';
@@ -138,7 +139,7 @@ export class ChunkReader {
   ): Promise<boolean> {
     const runIds = ids.slice(from, from + run.length);
     const contentBytes = run.length * plainLength;
-    const lent = await this.#fetch(run, contentBytes, signal, async (slab, at) => {
+    const lent = await this.#fetch(run, decompressionRoom(contentBytes), signal, async (slab, at) => {
       const { wrong } = await this.#unpack(slab, runIds, run, { plainLength, at, to: 'output' });
       if (wrong !== undefined) return false;
       await use(from, run.length, slab.output.subarray(0, contentBytes));

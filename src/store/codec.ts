@@ -1,4 +1,5 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { compressWithContext, decompressWithContext } from './zstd-context.ts';
 
 /** A frame has to save at least this share of the chunk, or the chunk is stored as it is and read without zstd. */
 const worthwhileShare = 1 / 32;
@@ -11,12 +12,30 @@ export function compressChunk(plain: Uint8Array, level: number): Buffer | undefi
     pledgedSrcSize: plain.length,
     chunkSize: compressionRoom(plain.length),
   });
-  if (frame.length <= plain.length * (1 - worthwhileShare)) return frame;
+  if (isWorthwhile(frame.length, plain)) return frame;
   freeNow(frame, compressionRoom(plain.length));
   return undefined;
 }
 
-/** Bytes that are allocated for a result, whatever its length: a chunk that does not get smaller, and zstd's headers. */
+/**
+ * As {@link compressChunk}, the fast way: puts the frame at the beginning of `output`, which should have
+ * {@link compressionRoom}, and returns its length; 0 when it saves too little.
+ */
+export function compressInto(plain: Uint8Array, level: number, output: Uint8Array): number {
+  const length = compressWithContext(plain, level, output);
+  if (length !== 'no') return length !== undefined && isWorthwhile(length, plain) ? length : 0;
+  const frame = compressChunk(plain, level);
+  if (frame === undefined) return 0;
+  output.set(frame);
+  freeNow(frame, compressionRoom(plain.length));
+  return frame.length;
+}
+
+function isWorthwhile(length: number, plain: Uint8Array): boolean {
+  return length <= plain.length * (1 - worthwhileShare);
+}
+
+/** What a frame may take: a chunk that does not get smaller, and zstd's headers. */
 export function compressionRoom(plainLength: number): number {
   return plainLength + 1024;
 }
@@ -27,13 +46,23 @@ export function decompressionRoom(plainLength: number): number {
 }
 
 /**
- * The content of consecutive zstd frames in one call (a call costs more than a small frame); undefined when the bytes
- * are not frames of exactly `plainLength` bytes in all.
+ * Puts the content of a frame at the beginning of `output`, which must have {@link decompressionRoom}; false when the
+ * bytes are not one frame of exactly `plainLength` bytes.
  */
-export function decompressFrames(frames: Uint8Array, plainLength: number): Buffer | undefined {
+export function decompressInto(frame: Uint8Array, output: Uint8Array, plainLength: number): boolean {
+  const length = decompressWithContext(frame, output.subarray(0, decompressionRoom(plainLength)));
+  if (length !== 'no') return length === plainLength;
+  const plain = decompressFrame(frame, plainLength);
+  if (plain === undefined) return false;
+  output.set(plain);
+  freeNow(plain, decompressionRoom(plainLength));
+  return true;
+}
+
+function decompressFrame(frame: Uint8Array, plainLength: number): Buffer | undefined {
   try {
     const room = decompressionRoom(plainLength);
-    const plain = zstdDecompressSync(frames, { chunkSize: room, maxOutputLength: room });
+    const plain = zstdDecompressSync(frame, { chunkSize: room, maxOutputLength: room });
     return plain.length === plainLength ? plain : undefined;
   } catch (error) {
     // zlib has one kind of failure here, and it is about the bytes; whoever asked knows which chunk they are.

@@ -4,6 +4,7 @@ import type { Backend } from './backend.ts';
 import type { ChunkIndex } from './chunk-index.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import { ChunkWorkers } from './chunk-workers.ts';
+import { decompressionRoom } from './codec.ts';
 import { Generations } from './collect/generations.ts';
 import { CondemnedPacks } from './condemned-packs.ts';
 import { windowBytesFor } from './disk-windows.ts';
@@ -94,7 +95,11 @@ export class StoreState {
     const storedBytes = windowBytes + (keys === undefined ? 0 : slabEntries * sealBytes);
     // Each thread has one in hand and one waiting; the others are being read or put into packs.
     this.windows = new SlabPool(this.workers.limit * 2 + 2, windowBytes, storedBytes);
-    const fetches = new SlabPool(this.workers.limit * 2 + 2, directRoom(storedBytes), windowBytes);
+    const fetches = new SlabPool(
+      this.workers.limit * 2 + 2,
+      directRoom(storedBytes),
+      decompressionRoom(windowBytes),
+    );
     this.quarantine = quarantine;
     this.reader = new ChunkReader(backend, index, packs, this.workers, fetches);
     const onPack = (section: IndexSection) => {
