@@ -27,6 +27,7 @@ import {
   JobEngine,
   type Logger,
   maintenanceIdle,
+  openReplica,
   repairStoreOperation,
   replicateOperation,
   restoreOperation,
@@ -106,7 +107,10 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
           vaultKeys.open(row, async (unlock) =>
             openStore(await places.backend(row.store_path), { clock: systemClock, ...unlock }),
           ),
-        openReplica: async (row) => openStore(await places.backend(row.store_path), { clock: systemClock }),
+        openReplica: (row) =>
+          openReplica(vaultKeys, row, async (unlock) =>
+            openStore(await places.backend(row.store_path), { clock: systemClock, ...unlock }),
+          ),
       },
       log,
     ),
@@ -151,10 +155,11 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       version: await packageVersion(),
       startedAt: systemClock.now(),
       storePlaces: places,
-      replicaStores: {
-        create: async (place) => createStore(await places.backend(place), { clock: systemClock }),
-        open: async (place) => openStore(await places.backend(place), { clock: systemClock }),
-      },
+      openStoreAt: async (place, secrets) =>
+        openStore(await places.backend(place), {
+          clock: systemClock,
+          ...(secrets.length === 0 ? {} : { unlock: secrets }),
+        }),
       createStore: async (place, secrets) =>
         createStore(await places.backend(place), {
           clock: systemClock,

@@ -1,38 +1,141 @@
 import { listReplicas, listVaults, type VaultRow } from '../catalog/index.ts';
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
-import type { Store } from '../jobs/index.ts';
+import {
+  checkNewSecret,
+  type NewSecret,
+  newRecoveryKey,
+  replicaKeyId,
+  type Store,
+  type StoreSecret,
+  serviceKeyLabel,
+} from '../jobs/index.ts';
 import { claimPlace } from './routes/vaults.ts';
 import type { ApiScope } from './scope.ts';
 
+export interface ReplicaStoreRequest {
+  /** Path or address. */
+  place: string;
+  credentials: Record<string, string> | undefined;
+  /** Of a store that is made now. */
+  isEncrypted: boolean;
+  passphrase: string | undefined;
+  /** For a store that is there and whose key file is not. */
+  unlock: StoreSecret | undefined;
+}
+
+export interface ReplicaStore {
+  store: Store;
+  isEncrypted: boolean;
+  /** Of a store that was made now: to be shown, once. */
+  recoveryKey?: string;
+  /** Takes back what was made. */
+  undo(): Promise<void>;
+}
+
 /**
  * Makes the second store of a vault, or takes one that is there and holds nothing but copies of the vault: one that was
- * set up before, or that outlived the service. `undo` takes back what was made.
- * @throws ReplicaNotUsable @throws StoreInUse @throws StoreDamaged @throws StoreUnavailable
+ * set up before, or that outlived the service.
+ * @throws ReplicaNotUsable @throws StoreKeyRequired @throws StoreInUse @throws StoreDamaged @throws StoreUnavailable
  */
 export async function setUpReplicaStore(
   scope: ApiScope,
   vault: VaultRow,
-  place: string,
-  credentials: Record<string, string> | undefined,
-): Promise<{ store: Store; undo: () => Promise<void> }> {
-  await refuseKnownPlace(scope, vault, place);
-  const there = await openIfThere(scope, vault, place, credentials);
-  if (there !== undefined) return there;
+  request: ReplicaStoreRequest,
+): Promise<ReplicaStore> {
+  await refuseKnownPlace(scope, vault, request.place);
+  return (await takeOver(scope, vault, request)) ?? (await makeNew(scope, request));
+}
+
+async function makeNew(scope: ApiScope, request: ReplicaStoreRequest): Promise<ReplicaStore> {
+  const { place, credentials, isEncrypted, passphrase } = request;
+  const keyId = replicaKeyId(place);
+  const recoveryKey = isEncrypted ? newRecoveryKey() : undefined;
+  const others: NewSecret[] =
+    recoveryKey === undefined ? [] : [{ kind: 'recovery', text: recoveryKey, label: 'recovery key' }];
+  if (passphrase !== undefined && isEncrypted)
+    others.push({ kind: 'passphrase', text: passphrase, label: 'passphrase' });
+  for (const secret of others) checkNewSecret(secret);
   const giveBack = await claimPlace(scope, place, credentials);
+  const giveUp = async () => {
+    await giveBack();
+    if (isEncrypted) await scope.vaultKeys.discard(keyId);
+  };
   try {
-    const store = await scope.replicaStores.create(place);
+    // The key file first: a store that the service could not open again would be of no use.
+    const keyFile = isEncrypted ? [{ ...(await scope.vaultKeys.make(keyId)), label: serviceKeyLabel }] : [];
+    const store = await scope.createStore(place, [...keyFile, ...others]);
     return {
       store,
+      isEncrypted,
+      ...(recoveryKey === undefined ? {} : { recoveryKey }),
       async undo() {
         await store[Symbol.asyncDispose]();
         await scope.storePlaces.abandon(place).catch(() => {}); // the first failure is the one to report
-        await giveBack();
+        await giveUp();
       },
     };
   } catch (error) {
-    await giveBack();
+    await giveUp();
     throw error;
   }
+}
+
+/** Undefined where there is no store. */
+async function takeOver(
+  scope: ApiScope,
+  vault: VaultRow,
+  request: ReplicaStoreRequest,
+): Promise<ReplicaStore | undefined> {
+  const { place, credentials } = request;
+  await scope.storePlaces.add(place, credentials, false);
+  let opened: Store | undefined;
+  try {
+    const store = await openWith(scope, request);
+    opened = store;
+    await refuseOthers(store, vault, place);
+    await ensureKeyFile(scope, place, store);
+    return {
+      store,
+      isEncrypted: store.keys !== undefined,
+      async undo() {
+        await store[Symbol.asyncDispose]();
+        await scope.storePlaces.forget(place);
+      },
+    };
+  } catch (error) {
+    await opened?.[Symbol.asyncDispose]();
+    await scope.storePlaces.forget(place);
+    if (isHoldfastError(error, 'StoreNotFound')) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * With what there is: the key file of an earlier time, and what was brought. A store that is plain where a key is known
+ * is refused (StoreNotEncrypted): somebody may have put it there to read what is copied.
+ */
+async function openWith(scope: ApiScope, { place, unlock }: ReplicaStoreRequest): Promise<Store> {
+  const keyFile = await scope.vaultKeys.find(replicaKeyId(place));
+  const secrets = [...(keyFile === undefined ? [] : [keyFile]), ...(unlock === undefined ? [] : [unlock])];
+  try {
+    return await scope.openStoreAt(place, secrets);
+  } catch (error) {
+    if (!isHoldfastError(error, 'StoreKeyRequired')) throw error;
+    throw new HoldfastError('StoreKeyRequired', error.message, {
+      cause: error,
+      target: place,
+      action: 'Give its recovery key with --recovery-key-file.',
+    });
+  }
+}
+
+/** A store that was opened by what somebody brought gets a key file, so that the service opens it by itself. */
+async function ensureKeyFile(scope: ApiScope, place: string, { keys }: Store): Promise<void> {
+  if (keys === undefined) return;
+  const keyId = replicaKeyId(place);
+  const known = await scope.vaultKeys.find(keyId);
+  if (known !== undefined && (await keys.whose(known)) !== undefined) return;
+  await keys.add({ ...(await scope.vaultKeys.make(keyId)), label: serviceKeyLabel });
 }
 
 /** Places that the service works with already: the lock would say so, too, but not whose they are. */
@@ -66,34 +169,6 @@ async function refuseKnownPlace(
 function overlaps(a: string, b: string): boolean {
   const asPrefix = (place: string) => `${(place.split('?')[0] ?? '').replace(/\/+$/, '')}/`;
   return asPrefix(a).startsWith(asPrefix(b)) || asPrefix(b).startsWith(asPrefix(a));
-}
-
-/** Takes over a store that is there, if it is one of copies of the vault. */
-async function openIfThere(
-  scope: ApiScope,
-  vault: VaultRow,
-  place: string,
-  credentials: Record<string, string> | undefined,
-): Promise<{ store: Store; undo: () => Promise<void> } | undefined> {
-  await scope.storePlaces.add(place, credentials, false);
-  let store: Store | undefined;
-  try {
-    store = await scope.replicaStores.open(place);
-    await refuseOthers(store, vault, place);
-    const opened = store;
-    return {
-      store,
-      async undo() {
-        await opened[Symbol.asyncDispose]();
-        await scope.storePlaces.forget(place);
-      },
-    };
-  } catch (error) {
-    await store?.[Symbol.asyncDispose]();
-    await scope.storePlaces.forget(place);
-    if (isHoldfastError(error, 'StoreNotFound')) return undefined;
-    throw error;
-  }
 }
 
 async function refuseOthers(store: Store, vault: VaultRow, path: string): Promise<void> {

@@ -6,13 +6,6 @@ import { HoldfastError } from '../errors/index.ts';
 import type { NewSecret, Store, StorePlaces, StoreSecret, VaultKeys, Workshop } from '../jobs/index.ts';
 import { machineOfItemName, type ResourceIds } from './resource-ids.ts';
 
-/** How the second stores of vaults are made, and opened before anybody knows them. */
-export interface ReplicaStores {
-  create(path: string): Promise<Store>;
-  /** @throws StoreNotFound */
-  open(path: string): Promise<Store>;
-}
-
 /** What the routes work with. */
 export interface ApiScope {
   workshop: Workshop;
@@ -24,11 +17,12 @@ export interface ApiScope {
   version: string;
   startedAt: Temporal.Instant;
   storePlaces: StorePlaces;
-  replicaStores: ReplicaStores;
   /** Makes the store of a new vault at a path or an address, encrypted with the secrets if there are any. */
   createStore(place: string, secrets: readonly NewSecret[]): Promise<Store>;
   /** Opens the store of a vault, with a secret that somebody has brought. */
   openStore(vault: VaultRow, secret: StoreSecret): Promise<Store>;
+  /** Opens what may become the second store of a vault. @throws StoreNotFound @throws StoreKeyRequired */
+  openStoreAt(place: string, secrets: readonly StoreSecret[]): Promise<Store>;
   vaultKeys: VaultKeys;
 }
 

@@ -41,6 +41,7 @@ export const migrations: Record<string, Migration> = {
         )
         .addColumn('store_path', 'text', (c) => c.notNull())
         .addColumn('store_id', 'text', (c) => c.notNull())
+        .addColumn('encrypted', 'integer', (c) => c.notNull())
         .addColumn('retention_json', 'text', (c) => c.notNull())
         .addColumn('bytes_per_second', 'integer')
         .addColumn('created_at', 'text', (c) => c.notNull())

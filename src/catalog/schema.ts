@@ -47,6 +47,8 @@ export interface ReplicaRow {
   vault_id: string;
   store_path: string;
   store_id: string;
+  /** As of a vault. */
+  encrypted: number;
   /** What `ReplicaRetention` is in the rules. */
   retention_json: string;
   /** Most to read from the vault's store in a second; null: no limit. */

@@ -937,6 +937,7 @@ describe('the replica of a vault', () => {
     properties: {
       storePath: '/mnt/second',
       storeId: 's2',
+      encryption: { state: 'Enabled', keyFile: '/h/keys/r.key' },
       status: 'Ready',
       retention: { mode: 'Follow' },
       recoveryPoints: 4,
@@ -956,6 +957,8 @@ describe('the replica of a vault', () => {
         'Replica of          v1',
         'Status              ready',
         'Store               /mnt/second',
+        'Encryption          on',
+        'Key file            /h/keys/r.key',
         'Keeps               follows the vault',
         'Recovery points     4',
         'Stored              3.0 GiB',

@@ -28,6 +28,7 @@ export { maintainAll, maintenanceIdle } from './maintenance.ts';
 export { policyOf } from './policies.ts';
 export type { TaskProgress } from './progress.ts';
 export { repairStoreOperation, startRepair } from './repair-store.ts';
+export { openReplica, replicaKeyId } from './replica-keys.ts';
 export { type ReplicaLag, replicaLag, retentionOf } from './replica-state.ts';
 export { noReplica, openReplication, replicateOperation, startReplication } from './replicate.ts';
 export { restoreOperation, startRestore } from './restore.ts';

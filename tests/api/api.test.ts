@@ -43,10 +43,11 @@ beforeEach(async () => {
       version: '0.0.0',
       startedAt: Temporal.Now.instant(),
       storePlaces: new StorePlaces(join(directory, 'store-credentials')),
-      replicaStores: {
-        create: (path) => createStore(fileSystemBackend(path), { clock: now }),
-        open: (path) => openStore(fileSystemBackend(path), { clock: now }),
-      },
+      openStoreAt: (path, secrets) =>
+        openStore(fileSystemBackend(path), {
+          clock: now,
+          ...(secrets.length === 0 ? {} : { unlock: secrets }),
+        }),
       createStore: (path, secrets) =>
         createStore(fileSystemBackend(path), {
           clock: now,
@@ -583,7 +584,8 @@ describe('the replica of a vault', () => {
     expect((await client.recoveryPoints.list(item))[0]?.properties.holdfast.inReplica).toBe(false);
     // The store stays as it is, for anybody, and for the vault again.
     {
-      await using alone = await openStore(fileSystemBackend(path()), { clock: now });
+      const unlock = [{ kind: 'recovery' as const, text: made.properties.encryption.recoveryKey ?? '' }];
+      await using alone = await openStore(fileSystemBackend(path()), { clock: now, unlock });
       expect((await alone.listPoints()).points).toHaveLength(2);
     }
     await set({ storePath: path() });
@@ -592,6 +594,47 @@ describe('the replica of a vault', () => {
       recoveryPoints: 2,
       lag: { recoveryPoints: 0 },
     });
+  });
+
+  it('is encrypted with keys of its own, which are shown once, and taken over only with one of them', async () => {
+    await backUp();
+    const { encryption } = (await set({ storePath: path() })).properties;
+    expect(encryption).toMatchObject({
+      state: 'Enabled',
+      keyFile: expect.stringMatching(/replica-.*\.key$/),
+    });
+    expect((await client.replica.get(vault)).properties.encryption.recoveryKey).toBeUndefined();
+    const keyFile = encryption.keyFile ?? '';
+    const removed = async () => {
+      await estate.replicated();
+      await client.replica.delete(vault);
+    };
+    await removed();
+    const taken = await set({ storePath: path() }); // with the key file of before
+    expect(taken.properties.encryption).toEqual({ state: 'Enabled', keyFile });
+    await removed();
+
+    await rm(keyFile);
+    await expect(set({ storePath: path() })).rejects.toMatchObject({ code: 'StoreKeyRequired' });
+    const wrong = { kind: 'Passphrase' as const, secret: 'something else entirely' };
+    await expect(set({ storePath: path(), unlock: wrong })).rejects.toMatchObject({ code: 'StoreKeyWrong' });
+    const right = { kind: 'RecoveryKey' as const, secret: encryption.recoveryKey ?? '' };
+    expect((await set({ storePath: path(), unlock: right })).properties).toMatchObject({
+      status: 'Ready',
+      recoveryPoints: 1,
+      encryption: { state: 'Enabled', keyFile },
+    });
+    await removed();
+    expect((await set({ storePath: path() })).properties.status).toBe('Ready'); // with the new key file
+    await removed();
+
+    const plain = join(directory, 'plain');
+    const disabled = { state: 'Disabled' as const };
+    await expect(
+      set({ storePath: plain, encryption: { ...disabled, passphrase: 'of no use at all' } }),
+    ).rejects.toMatchObject({ code: 'InvalidInput' });
+    expect((await set({ storePath: plain, encryption: disabled })).properties.encryption).toEqual(disabled);
+    await removed();
   });
 
   it('is told to be behind, and why, when its store is away', async () => {

@@ -242,6 +242,15 @@ export const replicaRequest = z.strictObject({
     storePath: z.string().min(1).max(1024).optional(),
     /** What opens a store on object storage. Never returned. Later: takes the place of what it has. */
     storeCredentials: z.record(z.string().max(64), z.string().max(8192)).optional(),
+    /** As of a vault; fixed when a store is made. One that is taken over is as it is. */
+    encryption: z
+      .strictObject({
+        state: z.enum(['Enabled', 'Disabled']).default('Enabled'),
+        passphrase: z.string().max(1024).optional(),
+      })
+      .optional(),
+    /** Opens an encrypted store that is taken over and whose key file the service does not have. */
+    unlock: vaultUnlockRequest.optional(),
     /** Default: `Follow`. */
     retention: replicaRetention.optional(),
     /** Most to read from the vault's store in a second; null: no limit. */
@@ -263,7 +272,15 @@ export const replica = z.object({
   properties: z.object({
     storePath: z.string(),
     storeId: z.string(),
-    status: z.enum(['Ready', 'Unavailable']),
+    encryption: z.object({
+      state: z.enum(['Enabled', 'Disabled']),
+      /** With which the service opens the store by itself. */
+      keyFile: z.string().optional(),
+      /** Only in the answer to the request that has made the store; nobody can ask for it again. */
+      recoveryKey: z.string().optional(),
+    }),
+    /** `Locked`: the key file is missing, or is not that of the store. */
+    status: z.enum(['Ready', 'Locked', 'Unavailable']),
     statusMessage: z.string().optional(),
     retention: replicaRetention,
     bytesPerSecond: z.number().optional(),

@@ -8,11 +8,12 @@ import {
   updateReplica,
   type VaultRow,
 } from '../../catalog/index.ts';
-import { HoldfastError, messageOf } from '../../errors/index.ts';
+import { HoldfastError, isHoldfastError, messageOf } from '../../errors/index.ts';
 import {
   type JobError,
   noReplica,
   openReplication,
+  replicaKeyId,
   replicaLag,
   retentionOf,
   startReplication,
@@ -21,6 +22,8 @@ import type { ReplicaRetention } from '../../protection/index.ts';
 import { type Replica, type ReplicaRequest, replicaRequest, replicaSyncRequest } from '../client/index.ts';
 import { setUpReplicaStore } from '../replica-store.ts';
 import { type ApiScope, accepted, parseBody, type RegisterRoutes, vaultOf, vaultPath } from '../scope.ts';
+
+const secretKindOf = { KeyFile: 'key-file', Passphrase: 'passphrase', RecoveryKey: 'recovery' } as const;
 
 /** A vault has at most one. */
 export const replicaPath = `${vaultPath}/providers/Holdfast.Fleet/replicas/default`;
@@ -52,7 +55,8 @@ async function storeFigures(scope: ApiScope, row: ReplicaRow) {
       uniqueBytes: stats.uniqueBytes,
     };
   } catch (error) {
-    return { status: 'Unavailable' as const, statusMessage: messageOf(error) };
+    const status = isHoldfastError(error, 'VaultLocked') ? ('Locked' as const) : ('Unavailable' as const);
+    return { status, statusMessage: messageOf(error) };
   }
 }
 
@@ -67,6 +71,10 @@ async function present(scope: ApiScope, vault: VaultRow, row: ReplicaRow): Promi
     properties: {
       storePath: row.store_path,
       storeId: row.store_id,
+      encryption:
+        row.encrypted === 0
+          ? { state: 'Disabled' }
+          : { state: 'Enabled', keyFile: scope.vaultKeys.pathOf(replicaKeyId(row.store_path)) },
       ...(await storeFigures(scope, row)),
       retention: presentRetention(retentionOf(row)),
       ...(row.bytes_per_second === null ? {} : { bytesPerSecond: row.bytes_per_second }),
@@ -107,10 +115,15 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
       await change(vault, known, properties);
       return present(scope, vault, await replicaOf(vault));
     }
-    await setUp(vault, properties);
+    const recoveryKey = await setUp(vault, properties);
     await startReplication(workshop, vault, { userTriggered: true });
     reply.code(201);
-    return present(scope, vault, await replicaOf(vault));
+    const replica = await present(scope, vault, await replicaOf(vault));
+    if (recoveryKey !== undefined) {
+      reply.header('cache-control', 'no-store');
+      replica.properties.encryption.recoveryKey = recoveryKey;
+    }
+    return replica;
   });
 
   async function change(
@@ -136,8 +149,13 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
     if (Object.keys(changes).length > 0) await updateReplica(db, vault.vault_id, changes);
   }
 
-  async function setUp(vault: VaultRow, properties: ReplicaRequest['properties']): Promise<void> {
-    const { storePath, storeCredentials, retention = { mode: 'Follow' }, bytesPerSecond } = properties;
+  /** Returns the recovery key of a store that was made encrypted. */
+  async function setUp(
+    vault: VaultRow,
+    properties: ReplicaRequest['properties'],
+  ): Promise<string | undefined> {
+    const { storePath, storeCredentials, encryption, unlock, bytesPerSecond } = properties;
+    const { retention = { mode: 'Follow' } } = properties;
     if (storePath === undefined) {
       throw new HoldfastError(
         'InvalidInput',
@@ -147,12 +165,24 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
         },
       );
     }
-    const { store, undo } = await setUpReplicaStore(scope, vault, storePath, storeCredentials);
+    if (encryption?.state === 'Disabled' && encryption.passphrase !== undefined) {
+      throw new HoldfastError('InvalidInput', 'A store that is not encrypted has no passphrase.', {
+        target: 'properties.encryption',
+      });
+    }
+    const { store, isEncrypted, recoveryKey, undo } = await setUpReplicaStore(scope, vault, {
+      place: storePath,
+      credentials: storeCredentials,
+      isEncrypted: encryption?.state !== 'Disabled',
+      passphrase: encryption?.passphrase,
+      unlock: unlock && { kind: secretKindOf[unlock.kind], text: unlock.secret },
+    });
     try {
       await insertReplica(db, {
         vault_id: vault.vault_id,
         store_path: storePath,
         store_id: store.storeId,
+        encrypted: isEncrypted ? 1 : 0,
         retention_json: JSON.stringify(retentionFrom(retention)),
         bytes_per_second: bytesPerSecond ?? null,
         created_at: now(),
@@ -176,6 +206,7 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
     }
     estate.adoptReplica(vault.vault_id, store);
     workshop.log.info({ vault: vault.name, store: storePath }, 'the vault has a replica');
+    return recoveryKey;
   }
 
   app.delete(replicaPath, async (request, reply) => {

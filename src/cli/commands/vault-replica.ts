@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Replica, ReplicaRequest } from '../../api/client/index.ts';
 import { HoldfastError } from '../../errors/index.ts';
 import { type Call, shellWord } from '../call.ts';
@@ -14,6 +14,7 @@ import {
 } from '../command.ts';
 import { count, formatBytes } from '../format.ts';
 import { parsePlace, parsePositive, parseRate } from '../parse.ts';
+import { readSecret } from '../secret-file.ts';
 import { startedJob } from '../start-job.ts';
 import { readStoreCredentials } from '../store-credentials.ts';
 import type { Cell } from '../table.ts';
@@ -23,6 +24,9 @@ type Properties = Replica['properties'];
 interface SetOptions {
   store?: string;
   storeCredentials?: string;
+  encryption?: 'on' | 'none';
+  passphraseFile?: string;
+  recoveryKeyFile?: string;
   keepPoints?: number;
   keepDays?: number;
   follow?: boolean;
@@ -54,22 +58,39 @@ export function addVaultReplicaCommands(vaultNoun: Command, cli: Cli): void {
       parsePlace,
     )
     .option('--store-credentials <file>', 'JSON file with what opens a store at an address (docs/stores.md)')
+    .addOption(
+      new Option('--encryption <how>', 'whether a store that is made is encrypted (default: on)').choices([
+        'on',
+        'none',
+      ]),
+    )
+    .option('--passphrase-file <file>', 'a passphrase that is to open it, too; - is standard input')
+    .option(
+      '--recovery-key-file <file>',
+      'recovery key of an encrypted store that is taken over; - is standard input',
+    )
     .option('--follow', 'remove there what has expired and the vault has given up (the default)')
     .option('--keep-points <number>', 'instead: keep the newest of each VM, so many', parsePositive)
     .option('--keep-days <days>', 'instead: keep what is younger', parsePositive)
     .option('--limit-rate <rate>', 'most to copy in a second: 500K, 20M, 1G, or none (bytes)', parseRate);
   onRun<SetOptions>(set, cli, async (call) => {
-    const { store, storeCredentials, limitRate } = call.options;
+    const { store, storeCredentials, limitRate, recoveryKeyFile } = call.options;
     const retention = retentionOf(call.options);
     const properties: ReplicaRequest['properties'] = {
       ...(store === undefined ? {} : { storePath: store }),
       ...(storeCredentials === undefined
         ? {}
         : { storeCredentials: await readStoreCredentials(storeCredentials) }),
+      ...(await encryptionOf(call.options)),
+      ...(recoveryKeyFile === undefined
+        ? {}
+        : { unlock: { kind: 'RecoveryKey', secret: await readSecret(recoveryKeyFile) } }),
       ...(retention === undefined ? {} : { retention }),
       ...(limitRate === undefined ? {} : { bytesPerSecond: limitRate === 'none' ? null : limitRate }),
     };
-    showReplica(call, await (await call.connect()).replica.put(addressOf(call), { properties }));
+    const replica = await (await call.connect()).replica.put(addressOf(call), { properties });
+    showReplica(call, replica);
+    sayHowToKeepIt(call, replica);
   });
 
   const show = withGroup(
@@ -159,8 +180,30 @@ function retentionOf({
   };
 }
 
+async function encryptionOf({
+  encryption,
+  passphraseFile,
+}: SetOptions): Promise<Pick<ReplicaRequest['properties'], 'encryption'>> {
+  if (encryption === undefined && passphraseFile === undefined) return {};
+  const state = encryption === 'none' ? 'Disabled' : 'Enabled';
+  if (passphraseFile === undefined) return { encryption: { state } };
+  return { encryption: { state, passphrase: await readSecret(passphraseFile) } };
+}
+
+/** The only moment at which the recovery key can be seen: losing all keys is explained before it can happen. */
+function sayHowToKeepIt(call: Call, { properties: { encryption } }: Replica): void {
+  const { recoveryKey, keyFile } = encryption;
+  if (recoveryKey === undefined) return;
+  call.write(`\nRecovery key of the replica: ${recoveryKey}\n`);
+  call.say(
+    `Write this recovery key down and keep it away from this machine: it is shown only now, and it is not that of the vault. The service opens the replica with ${keyFile}. ` +
+      'Without that file and without this recovery key, nobody can restore anything from the replica, ever.',
+  );
+}
+
 const statusWords: Record<Properties['status'], Cell> = {
   Ready: { text: 'ready', tone: 'good' },
+  Locked: { text: 'locked', tone: 'bad' },
   Unavailable: { text: 'unavailable', tone: 'bad' },
 };
 
@@ -188,6 +231,8 @@ function showReplica(call: Call, replica: Replica): void {
     ['Status', statusWords[properties.status]],
     ['', properties.statusMessage],
     ['Store', properties.storePath],
+    ['Encryption', properties.encryption.state === 'Enabled' ? 'on' : 'none'],
+    ['Key file', properties.encryption.keyFile],
     ['Keeps', retentionWords(properties)],
     [
       'Rate limit',

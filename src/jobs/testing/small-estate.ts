@@ -99,6 +99,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
         vault_id: 'v1',
         store_path: '/replica',
         store_id: store.storeId,
+        encrypted: 0,
         retention_json: JSON.stringify(retention),
         bytes_per_second: null,
         created_at: created,
