@@ -12,6 +12,9 @@ const options = {
   packTargetBytes: 4 * testChunkBytes,
   threads: 0,
   reserveBytes: 64,
+  // With a stored table of the index, and each look-up reads.
+  chunksBeforeTable: 1,
+  indexCacheBytes: 0,
 };
 
 const key = { kind: 'key-file' as const, text: newKeyFile() };

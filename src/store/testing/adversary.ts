@@ -1,6 +1,13 @@
 import { expect } from 'vitest';
 import { isHoldfastError } from '../../errors/index.ts';
-import { createStore, type DiskRoot, memoryBackend, openStore, type Store } from '../index.ts';
+import {
+  createStore,
+  type DiskRoot,
+  memoryBackend,
+  type OpenOptions,
+  openStore,
+  type Store,
+} from '../index.ts';
 import { bytesFrom, readAll, restore, testChunkBytes, writeContent } from './model-disk.ts';
 import { MovableClock } from './movable-clock.ts';
 import { randomFrom, Scheduler } from './scheduler.ts';
@@ -15,7 +22,10 @@ interface ModelPoint {
 }
 
 /** One run: two writers, a reader, one who deletes and one who collects, interleaved by the seed. */
-export async function play(seed: number): Promise<{ removed: number; repacked: number; steps: number }> {
+export async function play(
+  seed: number,
+  more: Partial<OpenOptions> = {},
+): Promise<{ removed: number; repacked: number; steps: number }> {
   const medium = memoryBackend();
   const scheduler = new Scheduler(seed);
   const clock = new MovableClock();
@@ -25,6 +35,7 @@ export async function play(seed: number): Promise<{ removed: number; repacked: n
     packTargetBytes: 3 * testChunkBytes,
     threads: 0, // work on bytes is done at once: then only the scheduler decides who goes on
     reserveBytes: 64,
+    ...more,
     indexCacheBytes: 0, // nearly every look-up waits for a table of contents
     chunksBeforeTable: 1,
   };

@@ -21,7 +21,13 @@ import { bytesFrom, extentsOf, sourceOf, testChunkBytes } from './model-disk.ts'
 import { MovableClock } from './movable-clock.ts';
 
 const clock = new MovableClock();
-const options = { clock, packTargetBytes: 4 * testChunkBytes, reserveBytes: 64, threads: 0 };
+const options = {
+  clock,
+  packTargetBytes: 4 * testChunkBytes,
+  reserveBytes: 64,
+  threads: 0,
+  chunksBeforeTable: 1,
+};
 
 async function create(backend: MemoryBackend, name: FixtureName): Promise<Store> {
   const encryption = name.endsWith('encrypted') ? { secrets: fixtureSecrets } : 'none';
