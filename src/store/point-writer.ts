@@ -9,6 +9,7 @@ import type { PointWriter } from './store.ts';
 import type { StoreState } from './store-state.ts';
 import type { CommitOptions, DiskRoot, PointRecord, WriteDiskRequest, WrittenDisk } from './types.ts';
 import type { WriterUse } from './uses.ts';
+import { mayLackContent } from './verify/unhealed.ts';
 import { checkDisk, findMissing } from './verify-point.ts';
 
 /**
@@ -160,13 +161,13 @@ export class StorePointWriter implements PointWriter {
 
   /**
    * What a writer relies on stays while it is open (`Uses`), so what it met is there, unless a copy has turned out to
-   * be bad. Then every reference is looked up, those taken over from a base included; and also when a collection has
+   * be bad and there is no other. Then every reference is looked up, those taken over from a base included; and also when a collection has
    * deleted anything meanwhile, for a mistake there must not be found by a restore. So is a disk that neither this
    * writer nor a known point vouches for.
    */
   async #checkComplete({ disks }: PointRecord): Promise<void> {
-    const { index, reader, removals, known } = this.#state;
-    const isSuspect = index.hasDamage || removals !== this.#removalsAtBegin;
+    const { index, quarantine, reader, removals, known } = this.#state;
+    const isSuspect = (await mayLackContent(index, quarantine)) || removals !== this.#removalsAtBegin;
     for (const { disk } of disks) {
       if (disk.root === undefined) continue;
       this.#use.hold(disk);

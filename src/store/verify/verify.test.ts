@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { createStore, memoryBackend, openStore, type VerifyCursor, type VerifyReport } from '../index.ts';
+import {
+  createStore,
+  type DiskRoot,
+  memoryBackend,
+  openStore,
+  type Store,
+  type VerifyCursor,
+  type VerifyReport,
+} from '../index.ts';
 import {
   damageOptions,
   dropIndex,
@@ -305,6 +313,47 @@ describe('the quarantine', () => {
       ]);
     },
   );
+
+  test('makes commits look at everything only until the content is healed', async () => {
+    const backend = memoryBackend();
+    const content = bytesFrom(1, 600 * testChunkBytes); // three leaves
+    let number = 0;
+    /** Calls for pages of an incremental that changes one chunk. */
+    const reads = async (store: Store, base: DiskRoot) => {
+      const { get } = backend;
+      let gets = 0;
+      backend.get = async (name, range) => {
+        if (name.endsWith('.pack')) gets++;
+        return await get(name, range);
+      };
+      const changed = Buffer.from(content);
+      bytesFrom(2 * ++number + 1, 10).copy(changed, 5);
+      const extents = [{ offset: 5, length: 10, zero: false }];
+      await backUp(store, `small-${number}`, changed, { base, extents });
+      backend.get = get;
+      return gets;
+    };
+    const base = await (async () => {
+      await using store = await createStore(backend, damageOptions);
+      return (await backUp(store, 'p', content)).disk;
+    })();
+    const [pack = ''] = [...backend.objects.keys()].filter((name) => name.endsWith('.pack'));
+    const sound = await (async () => {
+      await using store = await openStore(backend, damageOptions);
+      return await reads(store, base);
+    })();
+    flip(backend.objects.get(pack) ?? Buffer.alloc(0), 16 + 300 * testChunkBytes);
+    {
+      await using store = await openStore(backend, damageOptions);
+      await store.verify();
+      await expect(reads(store, base)).rejects.toMatchObject({ code: 'StoreDamaged' });
+      await backUp(store, 'full', content);
+    }
+    await using store = await openStore(backend, damageOptions);
+    expect((await store.stats()).quarantinedPacks).toBe(1);
+    // The trailer of the damaged pack, to see what it lacks, and nothing more.
+    expect(await reads(store, base)).toBeLessThanOrEqual(sound + 1);
+  });
 
   test('lets go of a pack that is whole again, and of one that has been collected', async () => {
     const clock = new MovableClock();
