@@ -3,7 +3,7 @@ import { HoldfastError } from '../errors/index.ts';
 import type { JobStatus } from '../protection/index.ts';
 import type { RepairReport } from '../store/index.ts';
 import type { Operation } from './engine.ts';
-import { healedProperties, healFromReplica } from './heal-from-replica.ts';
+import { type Healing, healedProperties, healFromReplica } from './heal-from-replica.ts';
 import type { JobContext } from './job-context.ts';
 import { damagedPointsError, namePoints } from './store-damage.ts';
 import { openStoreJob } from './verify-store.ts';
@@ -64,7 +64,7 @@ async function repair(workshop: Workshop, context: JobContext<RepairPayload>): P
     if (dryRun) return repaired;
     const healing = await healFromReplica(workshop, vault, store, repaired.damagedPoints, context.signal);
     await context.setProperties(healedProperties(healing));
-    return { ...repaired, damagedPoints: healing.damaged };
+    return { ...repaired, steps: stepsAfter(repaired, healing), damagedPoints: healing.damaged };
   });
   await context.setProperties({
     Plan: planText(report),
@@ -87,6 +87,18 @@ async function repair(workshop: Workshop, context: JobContext<RepairPayload>): P
         });
   await context.setError({ code: problem.code, message: problem.message, action: problem.action });
   return 'CompletedWithWarnings';
+}
+
+/** What was lost and has come back is lost no more. */
+function stepsAfter({ steps, damagedPoints }: RepairReport, { damaged }: Healing): RepairReport['steps'] {
+  const still = new Set(damaged);
+  const back = damagedPoints.filter((point) => !still.has(point));
+  const names = new Set(back.map(({ itemId, pointId }) => `points/${itemId}/${pointId}.point`));
+  return steps.map((step) =>
+    step.action === 'lost' && names.has(step.target)
+      ? { ...step, action: 'heal', reason: 'what it had lost was taken from the replica' }
+      : step,
+  );
 }
 
 /** One line a step, and a last one with the sum. */

@@ -341,7 +341,9 @@ describe('a store with a replica', () => {
     flip(16 + chunkBytes + 5);
     const { damagedPoints } = await (await estate.store()).verify();
     expect(damagedPoints).toHaveLength(1);
-    expect((await repair()).properties['Healed from replica']).toBe('1 recovery point(s), 1 chunk(s)');
+    const healed = (await repair()).properties;
+    expect(healed['Healed from replica']).toBe('1 recovery point(s), 1 chunk(s)');
+    expect(healed.Plan).toMatch(/^heal points\/i1\/.*\n1 done, 0 lost for now$/);
   });
 
   it('stays damaged where the replica is away or damaged in the same place', async () => {

@@ -101,10 +101,10 @@ export interface RepairOptions extends UpkeepOptions {
 
 /**
  * `rewrite`: an object that is known word for word is written again. `rebuild`: a cache is made anew. `salvage`: what can
- * be read of a pack is copied into new ones. `lost`: nothing can be done here; what a backup writes anew, or another
- * store, may heal it.
+ * be read of a pack is copied into new ones. `heal`: it was taken from another store (no step of a store by itself).
+ * `lost`: nothing can be done here; what a backup writes anew, or another store, may heal it.
  */
-export type RepairAction = 'rewrite' | 'rebuild' | 'salvage' | 'lost';
+export type RepairAction = 'rewrite' | 'rebuild' | 'salvage' | 'heal' | 'lost';
 
 export interface RepairStep {
   action: RepairAction;
