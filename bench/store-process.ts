@@ -4,7 +4,8 @@
  *   backup STORE IMAGE POINT [BASE CHANGES]   with BASE: an incremental that reads only the extents in the file CHANGES
  *   restore STORE POINT IMAGE
  *
- * STORE_CHUNK_KIB and STORE_LEVEL choose other values than the defaults; STORE_TRY_OUT=no leaves out the read-back.
+ * STORE_CHUNK_KIB and STORE_LEVEL choose other values than the defaults; STORE_TRY_OUT=no leaves out the read-back;
+ * STORE_KEY_FILE names a key file, with which the store is encrypted.
  */
 import { readFileSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
@@ -36,7 +37,14 @@ function settings() {
 async function openOrCreate(directory: string): Promise<Store> {
   const there = await stat(directory).catch(() => undefined);
   const backend = fileSystemBackend(directory);
-  return there === undefined ? await createStore(backend, settings()) : await openStore(backend, settings());
+  const keyFile = process.env.STORE_KEY_FILE;
+  const secrets =
+    keyFile === undefined
+      ? []
+      : [{ kind: 'key-file', text: readFileSync(keyFile, 'utf8'), label: 'bench' } as const];
+  if (there !== undefined) return await openStore(backend, { ...settings(), unlock: secrets });
+  const encryption = secrets.length === 0 ? 'none' : { secrets };
+  return await createStore(backend, { ...settings(), encryption });
 }
 
 /** What the file system knows of the image: `zero` where it has holes. */

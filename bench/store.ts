@@ -11,6 +11,7 @@ import type { BenchReport } from './main.ts';
 import { settle } from './timed-run.ts';
 import {
   borg,
+  encryptedHoldfast,
   holdfast,
   type Place,
   qemuImg,
@@ -163,6 +164,8 @@ async function measureRound(
   const tools: Tool[] = [
     holdfast(placeOf('holdfast'), { known: false, env }),
     uncheckedHoldfast(placeOf('holdfast-unchecked'), env),
+    encryptedHoldfast(placeOf('holdfast-encrypted'), { readBack: true, env }),
+    encryptedHoldfast(placeOf('holdfast-encrypted-unchecked'), { readBack: false, env }),
     ...Object.entries(makers).flatMap(([name, make]) => (peers.includes(name) ? [make(placeOf(name))] : [])),
     holdfast(placeOf('holdfast-known'), { known: true, env }),
   ];
@@ -223,7 +226,6 @@ function report(rounds: readonly Round[], pieces: number): BenchReport {
   const ratios = ratiosOf(rounds, pieces);
   console.log(styleText('bold', 'our cost over theirs (median of the rounds)'));
   for (const [key, ratio] of Object.entries(ratios)) console.log(row([`  ${key}`, ratio.toFixed(2)]));
-  console.log('first_encrypted_vs_restic: left out, the store does not encrypt yet');
   return { medians, ratios };
 }
 
@@ -252,6 +254,12 @@ function ratiosOf(rounds: readonly Round[], pieces: number): Record<string, numb
   ratio('first_plain_vs_zstd_1_t2', 'first', us, 'zstd -1 -T2', seconds);
   ratio('first_plain_vs_qemu_img', 'first', us, 'qemu-img zstd', seconds);
   ratio('first_plain_cpu_vs_borg_zstd1', 'first', us, 'borg zstd,1', (result) => result.cpuSeconds);
+  const sealed = 'Holdfast, encrypted';
+  ratio('first_encrypted_vs_restic', 'first', sealed, 'restic', seconds);
+  ratio('first_encrypted_unchecked_vs_restic', 'first', `${sealed}, no read-back`, 'restic', seconds);
+  ratio('first_encrypted_vs_plain', 'first', sealed, us, seconds);
+  ratio('size_encrypted_vs_plain', 'first', sealed, us, added);
+  ratio('restore_encrypted_vs_restic', 'restore', sealed, 'restic', seconds);
   ratio('size_vs_borg_zstd1', 'first', us, 'borg zstd,1', added);
   ratio('second_reread_vs_borg', 'churned', us, 'borg zstd,1', seconds);
   ratio('second_known_vs_borg', 'churned', known, 'borg zstd,1', seconds);

@@ -1,5 +1,6 @@
-import { globSync, statSync } from 'node:fs';
+import { globSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { newKeyFile } from '../src/store/index.ts';
 import { type Cost, timedRun } from './timed-run.ts';
 
 /** The versions of the disk that are backed up: as first seen, after days of use, after 8192 scattered writes. */
@@ -84,7 +85,36 @@ export function holdfast(place: Place, options: { known: boolean; env: Record<st
 /** Holdfast's store without its read-back, to see what that costs; the first backup is enough for it. */
 export function uncheckedHoldfast(place: Place, env: Record<string, string>): Tool {
   const { backUp } = holdfast(place, { known: false, env: { ...env, STORE_TRY_OUT: 'no' } });
-  return { name: 'Holdfast, no read-back', versions: ['first'], backUp };
+  return { name: 'Holdfast, no read-back', versions: ['first'], backUp: thenRemove(place, backUp) };
+}
+
+/** Holdfast's store, encrypted as a new vault's is: what restic, which always encrypts, is to be compared with. */
+export function encryptedHoldfast(
+  place: Place,
+  options: { readBack: boolean; env: Record<string, string> },
+): Tool {
+  const keyFile = join(place.directory, 'key');
+  const unchecked: Record<string, string> = options.readBack ? {} : { STORE_TRY_OUT: 'no' };
+  const env = { ...options.env, ...unchecked, STORE_KEY_FILE: keyFile };
+  const tool = holdfast(place, { known: false, env });
+  const prepare = async () => writeFileSync(keyFile, newKeyFile(), { mode: 0o600 });
+  return options.readBack
+    ? { ...tool, name: 'Holdfast, encrypted', versions: ['first', 'churned'], prepare }
+    : {
+        name: 'Holdfast, encrypted, no read-back',
+        versions: ['first'],
+        prepare,
+        backUp: thenRemove(place, tool.backUp),
+      };
+}
+
+/** For a store that nobody looks at again: the disk under the bench has other things to hold. */
+function thenRemove(place: Place, backUp: Tool['backUp']): Tool['backUp'] {
+  return async (version) => {
+    const result = await backUp(version);
+    rmSync(join(place.directory, 'store'), { recursive: true });
+    return result;
+  };
 }
 
 /** Fixed pieces of 4 MiB, zstd level 1, no encryption: what BorgBackup recommends for disk images. */
