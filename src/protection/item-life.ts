@@ -83,14 +83,7 @@ const ways: Record<ItemActionKind, Partial<Record<ItemState, ItemState | 'Active
   purge: { SoftDeleted: 'Gone' },
 };
 
-/** What to do first, by the state that stands in the way. */
-const wayOut: Record<ItemState, string> = {
-  IRPending: 'The item is under protection: stop its protection first.',
-  Protected: 'The item is under protection: stop its protection first.',
-  ProtectionStopped: 'Resume protection first, with any policy.',
-  BackupsSuspended: 'Resume protection first, with any policy.',
-  SoftDeleted: 'Undelete the item first.',
-};
+const resumeFirst = 'Resume protection first, with any policy.';
 
 /** In the words of the portal. */
 const stateWords: Record<ItemState, string> = {
@@ -154,9 +147,9 @@ function refuseState(item: ItemFacts, kind: ItemActionKind): Refusal {
     return {
       code: 'UserErrorProtectionNotActive',
       message: `${message} Its points are kept until protection is resumed; suspending would let them expire.`,
-      action: wayOut[item.state],
+      action: resumeFirst,
     };
-  return { code: 'UserErrorProtectionNotActive', message, action: wayOut[item.state] };
+  return { code: 'UserErrorProtectionNotActive', message, action: resumeFirst };
 }
 
 /** One change of an item at a time. A backup or a restore stands in nobody's way: it ends, or finds what it needs. */

@@ -126,6 +126,36 @@ describe('points that an edit of their policy makes expire', () => {
   });
 });
 
+describe('a point that a person deleted', () => {
+  const deleted: RetainedPoint = {
+    ...point('deleted', '2026-01-30T20:00:00Z', { vault: true }),
+    softDeletedUntil: at('2026-02-15T00:00:00Z'),
+    deletedByPerson: true,
+  };
+  const newest = point('newest', '2026-01-31T20:00:00Z', { vault: true });
+
+  it('is removed when its soft delete is over, though its policy would keep it; nothing undeletes it before', () => {
+    const fate = (when: string) =>
+      decideRetention([deleted, newest], defaultPolicy, at(when), { softDeleteDays: 14 })[0];
+    expect(fate('2026-02-14T23:59:59Z')).toEqual({
+      pointId: 'deleted',
+      tier: 'vault',
+      keep: true,
+      reason: 'soft-deleted, to be removed 2026-02-15T00:00:00Z',
+    });
+    expect(fate('2026-02-15T00:00:00Z')).toMatchObject({ keep: false });
+  });
+
+  it('stays where it has become the last good one', () => {
+    expect(dropped([deleted, { ...newest, damaged: true }], '2027-01-01T00:00:00Z')).toEqual([
+      'newest/vault',
+    ]);
+    expect(
+      dropped([newest, { ...deleted, takenAt: at('2026-02-01T00:00:00Z') }], '2027-01-01T00:00:00Z'),
+    ).toEqual(['deleted/vault']);
+  });
+});
+
 it('over any policy and history: nothing goes before its time, the last never, and all has a reason', () => {
   const tiers = fc.constantFrom({ vault: true }, { snapshot: true }, { snapshot: true, vault: true });
   const days = fc.array(fc.record({ gap: fc.integer({ min: 0, max: 40 }), tiers, damaged: fc.boolean() }), {

@@ -12,6 +12,8 @@ export interface RetainedPoint {
   promisedUntil?: Temporal.Instant;
   /** Set while the point is soft-deleted: when it will be removed. */
   softDeletedUntil?: Temporal.Instant;
+  /** A person deleted the point, before its expiry: only a person brings it back. */
+  deletedByPerson?: boolean;
   /** Known not to be restorable as a whole; it is never the one that is kept as the last. */
   damaged?: boolean;
 }
@@ -59,12 +61,7 @@ export function decideRetention(
   const outlook: Outlook = {
     newestInSnapshot: snapshots.at(-1)?.pointId,
     newestInVault: ordered.findLast((point) => point.inVault)?.pointId,
-    lastGood: new Set(
-      [
-        ordered.findLast((point) => point.inVault && !point.damaged),
-        ordered.findLast((point) => !point.damaged),
-      ].map((point) => point?.pointId),
-    ),
+    lastGood: lastGoodOf(ordered),
     surplus: new Set(snapshots.slice(0, Math.max(0, snapshots.length - cap)).map(({ pointId }) => pointId)),
     cap,
     policy,
@@ -86,10 +83,19 @@ export function decideRetention(
   });
 }
 
+/** The newest good point and the newest good one in the vault; a deleted one only where there is no other. */
+function lastGoodOf(ordered: readonly RetainedPoint[]): Set<string> {
+  const good = ordered.filter((point) => !point.damaged);
+  const left = good.filter((point) => !point.deletedByPerson);
+  const inVault = (point: RetainedPoint) => point.inVault;
+  const last = [left.at(-1) ?? good.at(-1), left.findLast(inVault) ?? good.findLast(inVault)];
+  return new Set(last.flatMap((point) => (point === undefined ? [] : [point.pointId])));
+}
+
 interface Outlook {
   newestInSnapshot: string | undefined;
   newestInVault: string | undefined;
-  lastGood: ReadonlySet<string | undefined>;
+  lastGood: ReadonlySet<string>;
   surplus: ReadonlySet<string>;
   cap: number;
   policy: BackupPolicy;
@@ -105,19 +111,27 @@ function fateOf(
   { lastGood, newestInVault, now }: Outlook,
   softDeleteDays: number,
 ): Fate {
-  const undelete = point.softDeletedUntil === undefined ? {} : { undelete: true as const };
-  if (isBefore(now, point.expiresAt))
+  const byPerson = point.deletedByPerson === true;
+  const undelete = point.softDeletedUntil === undefined || byPerson ? {} : { undelete: true as const };
+  if (isBefore(now, point.expiresAt) && !byPerson)
     return { keep: true, reason: `retained until ${point.expiresAt}`, ...undelete };
   if (lastGood.has(point.pointId)) {
     const last =
       point.pointId === newestInVault ? 'last recovery point in the vault' : 'last good recovery point';
-    return { keep: true, reason: `${last}, past its expiry ${point.expiresAt}`, ...undelete };
+    return {
+      keep: true,
+      reason: `${last}, ${byPerson ? 'though deleted' : `past its expiry ${point.expiresAt}`}`,
+      ...undelete,
+    };
   }
   if (point.softDeletedUntil !== undefined) {
     const removal = point.softDeletedUntil;
     return isBefore(now, removal)
       ? { keep: true, reason: `soft-deleted, to be removed ${removal}` }
-      : { keep: false, reason: `expired ${point.expiresAt}, soft-deleted until ${removal}` };
+      : {
+          keep: false,
+          reason: `${byPerson ? 'deleted by a person' : `expired ${point.expiresAt}`}, soft-deleted until ${removal}`,
+        };
   }
   const { promisedUntil } = point;
   if (softDeleteDays > 0 && promisedUntil !== undefined && isBefore(now, promisedUntil)) {
