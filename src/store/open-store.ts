@@ -248,7 +248,6 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
   const writers = new Set<StorePointWriter>();
   /** What may still change the medium: the lock is kept until it is over. */
   const changes = new Set<Promise<unknown>>();
-  const oneCollection = new Limiter(1);
   const oneVerification = new Limiter(1);
   const oneRepair = new Limiter(1);
   const closed = new AbortController();
@@ -396,7 +395,7 @@ function storeOf(state: StoreState, lock: StoreLock, clock: Clock): Store {
       };
     },
     async collect(collectOptions = {}) {
-      return await runUntilClosed(oneCollection, collectOptions.signal, (signal) =>
+      return await runUntilClosed(state.oneCollection, collectOptions.signal, (signal) =>
         collect(state, { ...collectOptions, signal }, clock.now()),
       );
     },

@@ -65,6 +65,8 @@ export class StoreState {
   /** Packs deleted since the store was opened: a commit that sees it change looks up what it relies on. */
   removals = 0;
   #unsaved: IndexSection[] = [];
+  /** Held by a collection, and by whoever must not run beside one. */
+  readonly oneCollection = new Limiter(1);
   readonly #saving = new Limiter(1);
   readonly #tables: IndexTables;
   /** Segments of which everything is in the index. */

@@ -57,8 +57,12 @@ export class Generations {
 
   /** Whether the document of the newest generation, which was there, is there no more. */
   async newestIsMissing(): Promise<boolean> {
-    for (const name of this.#names) if ((await this.#backend.stat(name)) !== undefined) return false;
-    return this.#names.length > 0;
+    // A collection may write the next one while it is looked for.
+    for (;;) {
+      const names = this.#names;
+      for (const name of names) if ((await this.#backend.stat(name)) !== undefined) return false;
+      if (names === this.#names) return names.length > 0;
+    }
   }
 
   /** Points that the last collection found; undefined before the first. */
@@ -83,11 +87,16 @@ export class Generations {
     await this.#put(name, bytes);
     this.#points = head.points;
     this.#highest = Math.max(this.#highest, head.generation);
-    for (const old of this.#names) if (old !== name) await this.#backend.delete(old);
+    const old = this.#names.filter((other) => other !== name);
+    this.#names = [name, ...old];
+    for (const other of old) await this.#backend.delete(other);
     this.#names = [name];
   }
 
-  /** Writes what the last collection left once more, as the next generation: its document is damaged. */
+  /**
+   * Writes what the last collection left once more, as the next generation: its document is damaged. Never beside a
+   * collection, which would write the same one with what it has done since.
+   */
   async rewrite(at: string): Promise<void> {
     await this.save({ generation: this.next, at, points: this.#points ?? 0 });
   }

@@ -129,6 +129,17 @@ export async function play(
     }
   }
 
+  /** Nothing is damaged, and whoever looks while everything moves must not think so. */
+  async function verify(): Promise<void> {
+    for (let round = 0; writing > 0; round++) {
+      const { damagedPacks, damagedObjects, damagedPoints } = await store.verify();
+      expect([damagedPacks, damagedObjects, damagedPoints], `seed ${seed}`).toEqual([[], [], []]);
+      if (round % 2 === 0)
+        expect((await store.repair({ dryRun: false })).steps, `repair, seed ${seed}`).toEqual([]);
+      await scheduler.turn();
+    }
+  }
+
   let checks = 0;
   /** Every point reads back from what is on the medium now, by a program that knows nothing of what went before. */
   async function checkMedium(): Promise<void> {
@@ -142,7 +153,7 @@ export async function play(
       expect((await restore(from, pointId)).equals(content), `${pointId} of seed ${seed}`).toBe(true);
   }
 
-  await scheduler.run([writeMany, writeMany, remove, collect, read], async () => {
+  await scheduler.run([writeMany, writeMany, remove, collect, read, verify], async () => {
     // Only a pack that goes can take anything away; beside that, some instants by chance.
     if (!hasLost && ++checks % 200 !== 0) return;
     hasLost = false;

@@ -24,11 +24,20 @@ import type { ObjectDamage } from './types.ts';
 export async function checkObjects(state: StoreState, signal?: AbortSignal): Promise<ObjectDamage[]> {
   const { backend, config } = state;
   const found: ObjectDamage[] = [];
-  const check = async (name: string, harm: ObjectDamage['harm'], decode: (bytes: Buffer) => unknown) => {
+  type Check = (
+    name: string,
+    harm: ObjectDamage['harm'],
+    decode: (bytes: Buffer) => unknown,
+  ) => Promise<void>;
+  const check: Check = async (name, harm, decode) => {
+    if ((await backend.stat(name)) === undefined)
+      found.push({ name, kind: 'missing', harm, message: `${name} is missing.` });
+    else await checkIfThere(name, harm, decode);
+  };
+  const checkIfThere: Check = async (name, harm, decode) => {
     signal?.throwIfAborted();
     const bytes = await fetchObject(backend, name);
-    if (bytes === undefined) found.push({ name, kind: 'missing', harm, message: `${name} is missing.` });
-    else {
+    if (bytes !== undefined) {
       const message =
         typeof bytes === 'string' ? `${name} cannot be read: ${bytes}` : problemOf(() => decode(bytes));
       if (message !== undefined) found.push({ name, kind: 'corrupt', harm, message });
@@ -43,7 +52,7 @@ export async function checkObjects(state: StoreState, signal?: AbortSignal): Pro
   for (const name of markers) await check(name, 'none', (bytes) => decodeDocument('marker', name, bytes));
   for await (const { name } of backend.list(generationPrefix))
     if (generationOf(name) !== undefined)
-      await check(name, 'none', (bytes) => state.documents.decode('generation', name, bytes));
+      await checkIfThere(name, 'none', (bytes) => state.documents.decode('generation', name, bytes));
   if (!state.generations.isFirst && (await state.generations.newestIsMissing()))
     found.push({
       name: generationPrefix,

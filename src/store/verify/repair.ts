@@ -109,7 +109,12 @@ function planObjects(state: StoreState, objects: readonly ObjectDamage[], now: T
     else if (quarantined !== undefined)
       steps.push({ action: 'rewrite', target: name, reason, run: () => quarantine.rewrite(quarantined) });
     else if (name.startsWith(generationPrefix))
-      steps.push({ action: 'rebuild', target: name, reason, run: () => generations.rewrite(now.toString()) });
+      steps.push({
+        action: 'rebuild',
+        target: name,
+        reason,
+        run: () => state.oneCollection.run(() => generations.rewrite(now.toString())),
+      });
     else if (name.startsWith(tablePrefix))
       steps.push({ action: 'rebuild', target: name, reason, run: () => state.replaceTable(name) });
     else if (name.startsWith(indexPrefix))
