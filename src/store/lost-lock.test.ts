@@ -84,3 +84,26 @@ test('a lost lock ends a collection before its next deletion', async () => {
   await store[Symbol.asyncDispose]();
   expect(afterwards.slice(1)).toEqual([]); // the one that was being asked for when it happened
 });
+
+test('a reader that meets damage after the lock was lost writes no note of it', async () => {
+  const { inner, backend, lose, afterwards } = losable();
+  const { disk } = await (async () => {
+    await using store = await createStore(backend, options);
+    return await backUp(store, 'p', content);
+  })();
+  for (const [name, bytes] of inner.objects) if (name.endsWith('.pack')) bytes[20] = (bytes[20] ?? 0) ^ 1;
+  const notes = () => [...inner.objects.keys()].filter((name) => name.startsWith('quarantine/'));
+  {
+    const store = await openStore(backend, options);
+    using reader = store.openDisk(disk);
+    lose();
+    await expect(reader.read(0, content.length)).rejects.toMatchObject({ code: 'StoreDamaged' });
+    await store[Symbol.asyncDispose]();
+    expect(afterwards).toEqual([]);
+    expect(notes()).toEqual([]);
+  }
+  await using store = await openStore(inner, options);
+  await expect(restore(store, 'p')).rejects.toMatchObject({ code: 'StoreDamaged' });
+  await setImmediate();
+  expect(notes().length).toBeGreaterThan(0);
+});

@@ -221,6 +221,8 @@ async function openLocked(
   const points = await listPointNames(backend);
   const generation = await loadGeneration(backend, documentsWith(keys));
   const quarantine = new Quarantine(backend, (await loadQuarantine(backend)).records);
+  lock.lost.addEventListener('abort', () => quarantine.stop(), { once: true });
+  if (lock.lost.aborted) quarantine.stop();
   const { chunksBeforeTable, indexCacheBytes } = options;
   const removed = new Set(generation.record?.removed);
   const index = await loadIndex(backend, quarantine, removed, { cacheBytes: indexCacheBytes });

@@ -25,6 +25,9 @@ export interface PackContents {
 const frameLimitBytes = 64 * 1024 * 1024;
 const plainLimitBytes = 4 * 1024 * 1024;
 
+/** Of a million chunks: what claims to be larger and cannot prove it is not worth the memory. */
+const trailerLimitBytes = 64 * 1024 * 1024;
+
 /**
  * Reads the table of contents of a pack of `packBytes` from the pack, or from whatever else still has it: the index
  * segments, or the pack itself where only its footer is damaged. Undefined when there is no such pack.
@@ -122,7 +125,7 @@ export async function guessEntries(
   });
   if (!Buffer.isBuffer(footer)) return [];
   const place = decodeFooter(footer, packBytes);
-  if ('wrong' in place) return [];
+  if ('wrong' in place || place.length > trailerLimitBytes) return [];
   const trailer = await fetchObject(backend, name, place);
   if (!Buffer.isBuffer(trailer)) return [];
   return [...trailerEntries(trailer)].filter((entry) => isPossible(entry, place.offset));

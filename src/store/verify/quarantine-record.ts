@@ -68,6 +68,7 @@ function isRecord(body: unknown): body is QuarantineRecord {
   return (
     typeof pack === 'string' &&
     Array.isArray(frames) &&
+    frames.length <= frameListLimit &&
     frames.every((offset) => Number.isSafeInteger(offset) && offset >= 0) &&
     typeof all === 'boolean' &&
     typeof salvaged === 'boolean' &&

@@ -20,6 +20,7 @@ export class Quarantine {
   /** Packs whose document differs from what is in memory. */
   readonly #unsaved = new Set<string>();
   #saving: Promise<void> | undefined;
+  #isStopped = false;
 
   constructor(backend: Backend, records: Iterable<QuarantineRecord> = []) {
     this.#backend = backend;
@@ -111,6 +112,11 @@ export class Quarantine {
     if (!(await this.saved())) throw new Error(`${quarantineName(pack)} cannot be written`);
   }
 
+  /** Nothing is written from now on: the place belongs to somebody else. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
   /** Resolves when what was known at the call is durable. False when it could not be written: it is tried again later. */
   async saved(): Promise<boolean> {
     await this.#saving;
@@ -141,6 +147,7 @@ export class Quarantine {
       await Promise.resolve(); // what is noted in the same turn goes into the same document
       try {
         for (const pack of this.#unsaved) {
+          if (this.#isStopped) return;
           this.#unsaved.delete(pack);
           try {
             await this.#put(pack);
