@@ -34,6 +34,7 @@ import {
   runScheduler,
   StorePlaces,
   VaultKeys,
+  verifyReplicaOperation,
   verifyStoreOperation,
   type Workshop,
 } from './jobs/index.ts';
@@ -139,6 +140,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   engine.register('ConfigureBackup', configureOperation(workshop));
   engine.register('DisableBackup', disableOperation(workshop));
   engine.register('Replicate', replicateOperation(workshop));
+  engine.register('VerifyReplica', verifyReplicaOperation(workshop));
   engine.register('VerifyStore', verifyStoreOperation(workshop));
   engine.register('RepairStore', repairStoreOperation(workshop));
   engine.register('CollectStore', collectStoreOperation(workshop));

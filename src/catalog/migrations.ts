@@ -48,6 +48,9 @@ export const migrations: Record<string, Migration> = {
         .addColumn('attempted_at', 'text')
         .addColumn('completed_at', 'text')
         .addColumn('failures', 'integer', (c) => c.notNull())
+        .addColumn('verify_cursor_json', 'text')
+        .addColumn('verify_started_at', 'text')
+        .addColumn('verified_at', 'text')
         .addColumn('collected_at', 'text')
         .addColumn('last_error_json', 'text')
         .execute();

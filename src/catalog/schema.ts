@@ -60,6 +60,10 @@ export interface ReplicaRow {
   completed_at: string | null;
   /** Replications since then. */
   failures: number;
+  /** As of a vault's own store. */
+  verify_cursor_json: string | null;
+  verify_started_at: string | null;
+  verified_at: string | null;
   /** When the space of removed points was last given back. */
   collected_at: string | null;
   last_error_json: string | null;
@@ -136,6 +140,7 @@ export interface JobRow {
     | 'DisableBackup'
     | 'Replicate'
     | 'VerifyStore'
+    | 'VerifyReplica'
     | 'RepairStore'
     | 'CollectStore';
   status: JobStatus;

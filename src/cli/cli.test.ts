@@ -964,6 +964,7 @@ describe('the replica of a vault', () => {
         'Stored              3.0 GiB',
         'Not replicated yet  2 recovery points, about 1.0 GiB, since 2026-11-21 05:00 UTC (44 min ago)',
         'Up to date at       2026-11-21 04:44 UTC (1 h ago)',
+        'Verified            never',
         'Last error          StoreFull: No space left.',
         '                    What to do: Free space.',
       ),

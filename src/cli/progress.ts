@@ -11,6 +11,7 @@ export const operationWords: Record<Operation, string> = {
   DisableBackup: 'Stop backup',
   Replicate: 'Replication',
   VerifyStore: 'Verify store',
+  VerifyReplica: 'Verification of the replica',
   RepairStore: 'Repair store',
   CollectStore: 'Collect store',
 };
@@ -156,7 +157,7 @@ function costOf(tasks: readonly JobTask[], operation: Operation): string | undef
   const sum = (pick: (progress: TaskProgress) => number) =>
     formatBytes(measured.reduce((total, progress) => total + pick(progress), 0));
   const read = `read ${sum((p) => p.readBytes)}`;
-  if (operation === 'VerifyStore') return read;
+  if (operation === 'VerifyStore' || operation === 'VerifyReplica') return read;
   if (operation === 'Restore') return `${read}, wrote ${sum((p) => p.storedBytes)}`;
   return `${read}, new ${sum((p) => p.newBytes)}, stored ${sum((p) => p.storedBytes)}`;
 }

@@ -40,5 +40,6 @@ export type { StoredPoint } from './stored-point.ts';
 export type { DiskTransfer } from './transfer.ts';
 export { serviceKeyLabel, VaultKeys } from './vault-keys.ts';
 export { defaultVerifyEveryDays } from './verify-due.ts';
+export { startReplicaVerification, verifyReplicaOperation } from './verify-replica.ts';
 export { openStoreJob, startVerification, verifyStoreOperation } from './verify-store.ts';
 export type { Workshop } from './workshop.ts';

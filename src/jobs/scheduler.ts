@@ -6,6 +6,7 @@ import { maintainAll } from './maintenance.ts';
 import { policyOf } from './policies.ts';
 import { startDueReplications } from './replicate-due.ts';
 import { startDueVerifications } from './verify-due.ts';
+import { startDueReplicaVerifications } from './verify-replica.ts';
 import type { Workshop } from './workshop.ts';
 
 /** How often the scheduler looks whether something is due. */
@@ -65,6 +66,7 @@ export async function runScheduler(workshop: Workshop, signal: AbortSignal): Pro
     try {
       await startDueBackups(workshop);
       await startDueReplications(workshop);
+      await startDueReplicaVerifications(workshop);
       await startDueVerifications(workshop);
       if (workshop.clock.monotonicMs() >= nextMaintenance) {
         nextMaintenance = workshop.clock.monotonicMs() + maintenanceMs;

@@ -2,7 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findJob, findPoint, getUpkeep, listJobs, listPoints, updatePoint } from '../catalog/index.ts';
+import {
+  findJob,
+  findPoint,
+  findReplica,
+  getUpkeep,
+  listJobs,
+  listPoints,
+  updatePoint,
+} from '../catalog/index.ts';
 import { startBackup } from './backup.ts';
 import { startCollection } from './collect-store.ts';
 import { startRepair } from './repair-store.ts';
@@ -12,6 +20,7 @@ import type { RestoreOptions } from './restore-plan.ts';
 import type { VerificationSummary } from './store-damage.ts';
 import { createSmallEstate, type SmallEstate } from './testing/small-estate.ts';
 import { isVerificationDue, startDueVerifications } from './verify-due.ts';
+import { isReplicaVerificationDue, startReplicaVerification } from './verify-replica.ts';
 import { startVerification } from './verify-store.ts';
 
 let estate: SmallEstate;
@@ -314,6 +323,12 @@ describe('a restore of a damaged point', () => {
   });
 });
 
+/** So many days after some moment. */
+const at = (days: number) =>
+  Temporal.Instant.from('2026-01-01T00:00:00.000Z')
+    .add({ hours: 24 * days })
+    .toString({ fractionalSecondDigits: 3 });
+
 describe('a store with a replica', () => {
   const replicate = async () => {
     await estate.addReplica();
@@ -344,6 +359,53 @@ describe('a store with a replica', () => {
     const healed = (await repair()).properties;
     expect(healed['Healed from replica']).toBe('1 recovery point(s), 1 chunk(s)');
     expect(healed.Plan).toMatch(/^heal points\/i1\/.*\n1 done, 0 lost for now$/);
+  });
+
+  it('has the replica verified and healed, too, and goes on where that was stopped', async () => {
+    await replicate();
+    const replicaPacks = () =>
+      [...estate.replicaBackend.objects.keys()].filter((name) => name.endsWith('.pack'));
+    const verifyReplica = () =>
+      ended(startReplicaVerification(estate.workshop, estate.vault, { userTriggered: true }));
+    expect(await verifyReplica()).toMatchObject({ status: 'Completed', tasks: ['Completed'] });
+    const { verified_at: verifiedAt } = (await findReplica(estate.workshop.db, 'v1')) ?? {};
+    expect(verifiedAt).toEqual(expect.any(String));
+
+    for (const name of replicaPacks()) {
+      const pack = estate.replicaBackend.objects.get(name);
+      pack?.fill(0xff, 16 + chunkBytes, 16 + chunkBytes + 10);
+    }
+    const healed = await verifyReplica();
+    expect(healed).toMatchObject({ status: 'CompletedWithWarnings', error: { code: 'StoreDamaged' } });
+    expect(healed.properties['Healed from vault']).toBe('1 recovery point(s)');
+    const replica = await estate.workshop.estate.replica(
+      (await findReplica(estate.workshop.db, 'v1')) as never,
+    );
+    for (const { itemId, pointId } of (await replica.listPoints()).points)
+      expect(await replica.verifyPoint(itemId, pointId, {})).toEqual([]);
+
+    for (const name of replicaPacks()) estate.replicaBackend.objects.get(name)?.fill(0xff, 16, 16 + 9);
+    flip(16 + 5);
+    const lost = await verifyReplica();
+    expect(lost).toMatchObject({ status: 'Failed', error: { code: 'StoreDamaged' } });
+    expect(lost.error?.message).toContain('in the replica of vault');
+  });
+
+  it.each([
+    ['not before its time', { verify_started_at: null, verified_at: null }, 29, false],
+    ['in time', { verify_started_at: null, verified_at: null }, 30, true],
+    ['so long after the last one', { verify_started_at: at(10), verified_at: at(11) }, 40, false],
+    ['again a day after one that did not end', { verify_started_at: at(30), verified_at: at(1) }, 31, true],
+    [
+      'not at once after one that did not end',
+      { verify_started_at: at(30), verified_at: at(1) },
+      30.5,
+      false,
+    ],
+  ])('has its replica verified by the schedule %s', (_, row, day, due) => {
+    const now = Temporal.Instant.from(at(0)).add({ hours: 24 * day });
+    expect(isReplicaVerificationDue({ created_at: at(0), ...row }, 30, now)).toBe(due);
+    expect(isReplicaVerificationDue({ created_at: at(0), ...row }, 0, now)).toBe(false);
   });
 
   it('stays damaged where the replica is away or damaged in the same place', async () => {

@@ -7,7 +7,7 @@ import type { Workshop } from './workshop.ts';
 export const defaultVerifyEveryDays = 30;
 
 /** How fast a scheduled verification reads: 5 TB in a day, and backups have the rest of the disk. */
-const scheduledBytesPerSecond = 64 * 2 ** 20;
+export const scheduledBytesPerSecond = 64 * 2 ** 20;
 
 /** After one that did not come to its end (the store was away, or somebody cancelled it), the next try. */
 const retryHours = 24;

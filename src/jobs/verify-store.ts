@@ -52,7 +52,7 @@ export async function startVerification(
 export async function openStoreJob(
   workshop: Workshop,
   vaultId: string,
-  operation: 'VerifyStore' | 'RepairStore' | 'CollectStore',
+  operation: 'VerifyStore' | 'RepairStore' | 'CollectStore' | 'Replicate' | 'VerifyReplica',
 ): Promise<string | undefined> {
   const jobs = await listOpenJobs(workshop.db);
   return jobs.find((job) => job.operation === operation && job.vault_id === vaultId)?.job_id;

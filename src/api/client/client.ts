@@ -148,6 +148,9 @@ export function createClient(options: ClientOptions) {
       /** Starts a Replicate job, or names the one that is under way. */
       sync: async (at: VaultAddress, body: shapes.ReplicaSyncRequest) =>
         accept('POST', `${paths.replica(await subscriptionId(), at)}/sync`, body),
+      /** Starts a VerifyReplica job, or names the one that is under way. */
+      verify: async (at: VaultAddress, body: shapes.VerifyStoreRequest) =>
+        accept('POST', `${paths.replica(await subscriptionId(), at)}/verify`, body),
     },
 
     /** The stores of vaults. What these start are jobs of the vault. */

@@ -300,6 +300,8 @@ export const replica = z.object({
     /** When the last replication ended, and when one last ended with nothing left to do. */
     lastAttemptTime: z.string().optional(),
     lastCompletedTime: z.string().optional(),
+    /** When everything in it was last read and checked to the end. */
+    lastVerifiedTime: z.string().optional(),
     /** What went wrong in the last one. */
     lastError: z.object({ code: z.string(), message: z.string(), action: z.string() }).optional(),
   }),
@@ -560,6 +562,7 @@ export const job = z.object({
       'DisableBackup',
       'Replicate',
       'VerifyStore',
+      'VerifyReplica',
       'RepairStore',
       'CollectStore',
     ]),

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   deleteReplica,
   findReplica,
@@ -13,13 +14,21 @@ import {
   type JobError,
   noReplica,
   openReplication,
+  openStoreJob,
   replicaKeyId,
   replicaLag,
   retentionOf,
   startReplication,
+  startReplicaVerification,
 } from '../../jobs/index.ts';
 import type { ReplicaRetention } from '../../protection/index.ts';
-import { type Replica, type ReplicaRequest, replicaRequest, replicaSyncRequest } from '../client/index.ts';
+import {
+  type Replica,
+  type ReplicaRequest,
+  replicaRequest,
+  replicaSyncRequest,
+  verifyStoreRequest,
+} from '../client/index.ts';
 import { setUpReplicaStore } from '../replica-store.ts';
 import { type ApiScope, accepted, parseBody, type RegisterRoutes, vaultOf, vaultPath } from '../scope.ts';
 
@@ -86,6 +95,7 @@ async function present(scope: ApiScope, vault: VaultRow, row: ReplicaRow): Promi
       ...(jobId === undefined ? {} : { jobId }),
       ...(row.attempted_at === null ? {} : { lastAttemptTime: row.attempted_at }),
       ...(row.completed_at === null ? {} : { lastCompletedTime: row.completed_at }),
+      ...(row.verified_at === null ? {} : { lastVerifiedTime: row.verified_at }),
       ...(row.last_error_json === null ? {} : { lastError: JSON.parse(row.last_error_json) as JobError }),
     },
   };
@@ -190,6 +200,9 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
         completed_at: null,
         failures: 0,
         collected_at: null,
+        verify_cursor_json: null,
+        verify_started_at: null,
+        verified_at: null,
         last_error_json: null,
       });
     } catch (error) {
@@ -214,9 +227,11 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
     const row = await replicaOf(vault);
     // Held while it goes: what works on the store would lose it.
     using idle = workshop.phases.tryEnter('replication', vault.vault_id);
-    const running = await openReplication(workshop, vault.vault_id);
+    const running =
+      (await openReplication(workshop, vault.vault_id)) ??
+      (await openStoreJob(workshop, vault.vault_id, 'VerifyReplica'));
     if (idle === undefined || running !== undefined) {
-      throw new HoldfastError('ResourceInUse', `Vault '${vault.name}' is being replicated.`, {
+      throw new HoldfastError('ResourceInUse', `A job works on the replica of vault '${vault.name}'.`, {
         target: running ?? vault.name,
         action: 'Wait until the job has ended, or cancel it, then try again.',
       });
@@ -228,11 +243,27 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
     return reply.code(204).send();
   });
 
+  app.post(`${replicaPath}/verify`, async (request, reply) => {
+    const vault = await vaultOf(db, request);
+    const { limitBytesPerSecond } = parseBody(verifyStoreRequest, request).properties ?? {};
+    const options = { userTriggered: true, bytesPerSecond: limitBytesPerSecond };
+    return started(request, reply, vault, await startReplicaVerification(workshop, vault, options));
+  });
+
   app.post(`${replicaPath}/sync`, async (request, reply) => {
     const vault = await vaultOf(db, request);
     const { properties } = parseBody(replicaSyncRequest, request);
     const { force = false } = properties;
     const jobId = await startReplication(workshop, vault, { userTriggered: true, force });
+    return started(request, reply, vault, jobId);
+  });
+
+  async function started(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    vault: VaultRow,
+    jobId: string,
+  ): Promise<FastifyReply> {
     const operationId = randomUUID();
     await insertOperation(db, {
       operation_id: operationId,
@@ -241,5 +272,5 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
       started_at: now(),
     });
     return accepted(request, reply, ids.replica(vault), operationId);
-  });
+  }
 };

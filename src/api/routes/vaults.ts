@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import {
   countItems,
   deleteVault,
+  findReplica,
   findVault,
   insertVault,
   listReplicas,
@@ -184,17 +185,25 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
       );
     }
     await refuseWhileWorkedOn(scope, row);
+    const replica = await findReplica(db, row.vault_id);
     await deleteVault(db, row.vault_id);
     await estate.closeStore(row.vault_id);
     await estate.closeReplica(row.vault_id);
     await scope.storePlaces.forget(row.store_path);
+    if (replica !== undefined) await scope.storePlaces.forget(replica.store_path);
     return reply.code(204).send();
   });
 };
 
-/** A verification, repair or collection would lose the store under it. */
+/** A verification, repair, collection or replication would lose the store under it. */
 async function refuseWhileWorkedOn({ workshop }: ApiScope, row: VaultRow): Promise<void> {
-  for (const operation of ['VerifyStore', 'RepairStore', 'CollectStore'] as const) {
+  for (const operation of [
+    'VerifyStore',
+    'RepairStore',
+    'CollectStore',
+    'Replicate',
+    'VerifyReplica',
+  ] as const) {
     const jobId = await openStoreJob(workshop, row.vault_id, operation);
     if (jobId === undefined) continue;
     throw new HoldfastError('ResourceInUse', `A job works on the store of vault '${row.name}'.`, {

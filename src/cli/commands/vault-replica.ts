@@ -125,6 +125,26 @@ export function addVaultReplicaCommands(vaultNoun: Command, cli: Cli): void {
     return startedJob(call.inVault(call.name), client, accepted);
   });
 
+  const verify = withWait(
+    withGroup(
+      addCommand(noun, {
+        name: 'verify <vault>',
+        summary: 'Read everything in the second store, and heal from the vault what is damaged.',
+        args: vaultArgument,
+        example: 'holdfast vault replica verify v1 --limit-rate 100M',
+        exits: jobExits,
+      }),
+    ).option('--limit-rate <rate>', 'most to read in a second: 500K, 20M, 1G, or none (bytes)', parseRate),
+  );
+  onRun<WaitOptions & { limitRate?: number | 'none' }>(verify, cli, async (call) => {
+    const { limitRate = 'none' } = call.options;
+    const client = await call.connect();
+    const accepted = await client.replica.verify(addressOf(call), {
+      properties: limitRate === 'none' ? {} : { limitBytesPerSecond: limitRate },
+    });
+    return startedJob(call.inVault(call.name), client, accepted);
+  });
+
   const remove = withGroup(
     addCommand(noun, {
       name: 'remove <vault>',
@@ -242,6 +262,10 @@ function showReplica(call: Call, replica: Replica): void {
     ['Stored', properties.storedBytes === undefined ? undefined : formatBytes(properties.storedBytes)],
     ['Not replicated yet', lagWords(call, properties)],
     ['Up to date at', call.time(properties.lastCompletedTime)],
+    [
+      'Verified',
+      properties.lastVerifiedTime === undefined ? 'never' : call.time(properties.lastVerifiedTime),
+    ],
     ['Under way', properties.jobId],
     [
       'Last error',

@@ -32,6 +32,7 @@ import { maintenanceIdle } from '../maintenance.ts';
 import { repairStoreOperation } from '../repair-store.ts';
 import { openReplication, replicateOperation } from '../replicate.ts';
 import { restoreOperation } from '../restore.ts';
+import { verifyReplicaOperation } from '../verify-replica.ts';
 import { verifyStoreOperation } from '../verify-store.ts';
 import type { Workshop } from '../workshop.ts';
 
@@ -107,6 +108,9 @@ export async function createSmallEstate(): Promise<SmallEstate> {
         completed_at: null,
         failures: 0,
         collected_at: null,
+        verify_cursor_json: null,
+        verify_started_at: null,
+        verified_at: null,
         last_error_json: null,
       });
     },
@@ -166,6 +170,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     engine.register('ConfigureBackup', configureOperation(workshop));
     engine.register('DisableBackup', disableOperation(workshop));
     engine.register('Replicate', replicateOperation(workshop));
+    engine.register('VerifyReplica', verifyReplicaOperation(workshop));
     engine.register('VerifyStore', verifyStoreOperation(workshop));
     engine.register('RepairStore', repairStoreOperation(workshop));
     engine.register('CollectStore', collectStoreOperation(workshop));
