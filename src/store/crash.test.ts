@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { HoldfastError } from '../errors/index.ts';
 import { fileSystemBackend } from './backends/file-system.ts';
 import { createStore, memoryBackend, openStore } from './index.ts';
+import { storeKinds } from './testing/encrypted.ts';
 import { ForgetfulFiles } from './testing/forgetful-files.ts';
 import { backUp, bytesFrom, restore, testChunkBytes, testClock } from './testing/model-disk.ts';
 
@@ -14,55 +15,63 @@ const options = { clock: testClock, chunkSizeBytes: testChunkBytes, packTargetBy
 const directory = '/srv/store';
 
 describe('a crash at any instant', () => {
-  test('keeps every acknowledged point, byte for byte, and leaves a store that opens and works', async () => {
-    const files = new ForgetfulFiles();
-    const contents = new Map<string, Buffer>();
-    /** Points that must be there, and points that may be (asked for or being deleted, not acknowledged yet). */
-    const must = new Set<string>();
-    const may = new Set<string>();
-    const crashes: { call: string; files: ForgetfulFiles; must: string[]; may: string[] }[] = [];
-    const store = await createStore(fileSystemBackend(directory, files), options);
-    files.onCall = (call) => {
-      if (call.endsWith('(done)')) return; // looked at before the next call, when more may have been acknowledged
-      for (const what of ['lost', 'kept'] as const)
-        crashes.push({ call, files: files.clone(what), must: [...must], may: [...may] });
-    };
-    const first = bytesFrom(1, 7 * testChunkBytes + 5);
-    const second = Buffer.from(first);
-    bytesFrom(3, 20_000).copy(second, 30_000);
-    const extents = [{ offset: 30_000, length: 20_000, zero: false }];
-    const write = async (pointId: string, content: Buffer, more: Parameters<typeof backUp>[3] = {}) => {
-      contents.set(pointId, content);
-      may.add(pointId);
-      const written = await backUp(store, pointId, content, more);
-      must.add(pointId);
-      return written;
-    };
-    const { disk } = await write('one', first);
-    await write('two', second, { base: disk, extents });
-    must.delete('one');
-    await store.deletePoint('vm', 'one');
-    may.delete('one');
-    await write('three', first);
-    await store[Symbol.asyncDispose]();
-    await files.onCall('the end');
-    files.onCall = () => {};
+  test.each(storeKinds)(
+    'keeps every acknowledged point of a store that is %s, byte for byte, and leaves one that opens and works',
+    async (_, { create, open }) => {
+      const files = new ForgetfulFiles();
+      const contents = new Map<string, Buffer>();
+      /** Points that must be there, and points that may be (asked for or being deleted, not acknowledged yet). */
+      const must = new Set<string>();
+      const may = new Set<string>();
+      const crashes: { call: string; files: ForgetfulFiles; must: string[]; may: string[] }[] = [];
+      const store = await createStore(fileSystemBackend(directory, files), { ...options, ...create });
+      files.onCall = (call) => {
+        if (call.endsWith('(done)')) return; // looked at before the next call, when more may have been acknowledged
+        for (const what of ['lost', 'kept'] as const)
+          crashes.push({ call, files: files.clone(what), must: [...must], may: [...may] });
+      };
+      const first = bytesFrom(1, 7 * testChunkBytes + 5);
+      const second = Buffer.from(first);
+      bytesFrom(3, 20_000).copy(second, 30_000);
+      const extents = [{ offset: 30_000, length: 20_000, zero: false }];
+      const write = async (pointId: string, content: Buffer, more: Parameters<typeof backUp>[3] = {}) => {
+        contents.set(pointId, content);
+        may.add(pointId);
+        const written = await backUp(store, pointId, content, more);
+        must.add(pointId);
+        return written;
+      };
+      const { disk } = await write('one', first);
+      await write('two', second, { base: disk, extents });
+      must.delete('one');
+      await store.deletePoint('vm', 'one');
+      may.delete('one');
+      await write('three', first);
+      await store[Symbol.asyncDispose]();
+      await files.onCall('the end');
+      files.onCall = () => {};
 
-    expect(crashes.length).toBeGreaterThan(100);
-    for (const crash of crashes) {
-      await using again = await openStore(fileSystemBackend(directory, crash.files), options);
-      const { points, damaged } = await again.listPoints();
-      const there = points.map(({ pointId }) => pointId);
-      expect(damaged, crash.call).toEqual([]);
-      expect(there, crash.call).toEqual(expect.arrayContaining(crash.must));
-      expect(crash.may, crash.call).toEqual(expect.arrayContaining(there));
-      for (const pointId of there)
-        expect((await restore(again, pointId)).equals(contents.get(pointId) ?? first), crash.call).toBe(true);
-      expect(crash.files.paths().filter((path) => path.includes('/tmp/'))).toEqual([]);
-      await backUp(again, 'after', second);
-      expect((await restore(again, 'after')).equals(second), crash.call).toBe(true);
-    }
-  });
+      expect(crashes.length).toBeGreaterThan(100);
+      for (const crash of crashes) {
+        await using again = await openStore(fileSystemBackend(directory, crash.files), {
+          ...options,
+          ...open,
+        });
+        const { points, damaged } = await again.listPoints();
+        const there = points.map(({ pointId }) => pointId);
+        expect(damaged, crash.call).toEqual([]);
+        expect(there, crash.call).toEqual(expect.arrayContaining(crash.must));
+        expect(crash.may, crash.call).toEqual(expect.arrayContaining(there));
+        for (const pointId of there)
+          expect((await restore(again, pointId)).equals(contents.get(pointId) ?? first), crash.call).toBe(
+            true,
+          );
+        expect(crash.files.paths().filter((path) => path.includes('/tmp/'))).toEqual([]);
+        await backUp(again, 'after', second);
+        expect((await restore(again, 'after')).equals(second), crash.call).toBe(true);
+      }
+    },
+  );
 
   test('while the store is created leaves nothing, or a store', async () => {
     const files = new ForgetfulFiles();

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createStore, memoryBackend, type Store } from './index.ts';
+import { storeKinds } from './testing/encrypted.ts';
 import {
   backUp,
   bytesFrom,
@@ -14,13 +15,17 @@ import {
 } from './testing/model-disk.ts';
 import type { DiskExtent, DiskRoot } from './types.ts';
 
-function newStore(): Promise<Store> {
-  return createStore(memoryBackend(), { clock: testClock, chunkSizeBytes: testChunkBytes });
+type StoreKind = (typeof storeKinds)[number][1];
+
+function newStoreOf({ create }: StoreKind): Promise<Store> {
+  return createStore(memoryBackend(), { clock: testClock, chunkSizeBytes: testChunkBytes, ...create });
 }
 
 const kib = 1024;
 
-describe('a disk written and read back', () => {
+describe.each(storeKinds)('a disk written and read back, in a store that is %s,', (_, kind) => {
+  const newStore = () => newStoreOf(kind);
+
   test.each([0, 1, 511, 4096, testChunkBytes, testChunkBytes + 1, 3 * 1024 * kib + 1536])(
     'is the same at %i bytes',
     async (size) => {
@@ -140,7 +145,9 @@ describe('a disk written and read back', () => {
   });
 });
 
-describe('an incremental', () => {
+describe.each(storeKinds)('an incremental, in a store that is %s,', (_, kind) => {
+  const newStore = () => newStoreOf(kind);
+
   test('costs what changed: no read below unchanged pages, few bytes added', async () => {
     const backend = memoryBackend();
     const size = 64 * 1024 * kib * kib; // 64 GiB: three levels of map
@@ -282,7 +289,9 @@ describe('an incremental', () => {
   });
 });
 
-describe('writers side by side', () => {
+describe.each(storeKinds)('writers side by side, in a store that is %s,', (_, kind) => {
+  const newStore = () => newStoreOf(kind);
+
   test('share chunks that are durable, and do not depend on each other before that', async () => {
     await using store = await newStore();
     const content = bytesFrom(1, 50 * testChunkBytes);
