@@ -31,6 +31,7 @@ import {
 } from '../client/index.ts';
 import { setUpReplicaStore } from '../replica-store.ts';
 import { type ApiScope, accepted, parseBody, type RegisterRoutes, vaultOf, vaultPath } from '../scope.ts';
+import { figuresOf } from '../store-figures.ts';
 
 const secretKindOf = { KeyFile: 'key-file', Passphrase: 'passphrase', RecoveryKey: 'recovery' } as const;
 
@@ -56,13 +57,8 @@ function presentRetention(retention: ReplicaRetention): Retention {
 
 async function storeFigures(scope: ApiScope, row: ReplicaRow) {
   try {
-    const stats = await (await scope.workshop.estate.replica(row)).stats();
-    return {
-      status: 'Ready' as const,
-      recoveryPoints: stats.points,
-      storedBytes: stats.storedBytes,
-      uniqueBytes: stats.uniqueBytes,
-    };
+    const figures = await figuresOf(() => scope.workshop.estate.replica(row), row.store_path);
+    return { status: 'Ready' as const, ...figures };
   } catch (error) {
     const status = isHoldfastError(error, 'VaultLocked') ? ('Locked' as const) : ('Unavailable' as const);
     return { status, statusMessage: messageOf(error) };

@@ -34,17 +34,12 @@ import {
   vaultOf,
   vaultPath,
 } from '../scope.ts';
+import { figuresOf } from '../store-figures.ts';
 
 async function storeFigures(scope: ApiScope, row: VaultRow) {
   try {
-    const stats = await (await scope.workshop.estate.store(row)).stats();
-    return {
-      status: 'Ready' as const,
-      ...(await keyFileWarning(scope, row)),
-      recoveryPoints: stats.points,
-      storedBytes: stats.storedBytes,
-      uniqueBytes: stats.uniqueBytes,
-    };
+    const figures = await figuresOf(() => scope.workshop.estate.store(row), row.store_path);
+    return { status: 'Ready' as const, ...(await keyFileWarning(scope, row)), ...figures };
   } catch (error) {
     const status = isHoldfastError(error, 'VaultLocked') ? ('Locked' as const) : ('Unavailable' as const);
     return { status, statusMessage: messageOf(error) };

@@ -216,8 +216,6 @@ export function blobClient(
     },
 
     leases: (prefix) => blobLeases(blob(`${prefix}lease`), leaseMs, secrets),
-
-    close() {},
   };
   return client;
 }

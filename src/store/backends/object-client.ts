@@ -103,7 +103,6 @@ export interface ObjectClient {
   keepsLocked(key: string, signal: AbortSignal): Promise<boolean>;
   /** `conditional`: whether `ifAbsent` is honoured. `key`: of the object that stands for the lease, or its prefix. */
   leases(key: string, conditional: () => Promise<boolean>): LeaseService;
-  close(): void;
 }
 
 /** Asked right before a request that changes something leaves; throws when this process must not change anything. */

@@ -326,10 +326,6 @@ export function s3Client(
     },
 
     leases: (prefix, conditional) => claimLeases(client, prefix, { ttlMs: leaseMs, conditional }),
-
-    close() {
-      s3.destroy();
-    },
   };
 
   return client;
