@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { acquireLease, type Lease } from './lease.ts';
 import type { HolderSeen, LeaseService } from './object-client.ts';
 
-const ttlMs = 240;
+/** Long enough for a busy machine; the tests run side by side. */
+const ttlMs = 1_500;
 
 /** A clock that follows real time, and can be moved on as if the process had stood still. */
 function movableClock() {
@@ -51,7 +52,7 @@ async function acquire(service: LeaseService, clock = movableClock()): Promise<L
   return lease;
 }
 
-describe('a lease that is held', () => {
+describe.concurrent('a lease that is held', () => {
   test('is renewed for as long as it is held, and then given back', async () => {
     const { script, service } = scriptedService();
     const lease = await acquire(service);
@@ -117,7 +118,7 @@ describe('a lease that is held', () => {
   });
 });
 
-describe('a lease that another has', () => {
+describe.concurrent('a lease that another has', () => {
   test('is refused as soon as the other is seen to renew', async () => {
     const { script, service } = scriptedService();
     script.holder = { mark: 'a', ttlMs: 10_000 };

@@ -50,12 +50,11 @@ export function objectStoreBackend(
     limits: { bytes?: number; signal?: AbortSignal | undefined } = {},
   ): Promise<T> {
     const signals = [limits.signal, lease?.lost].filter((signal) => signal !== undefined);
-    const [only] = signals;
-    const signal = signals.length > 1 ? AbortSignal.any(signals) : only;
+    const { bytes = 0 } = limits;
     return await requests.run(() =>
-      attempt(rules, { ...limits, signal }, (limited, number) => {
+      attempt(rules, { bytes, signals }, (signal, number) => {
         lease?.throwIfLost();
-        return run(limited, number);
+        return run(signal, number);
       }),
     );
   }
