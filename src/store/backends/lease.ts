@@ -124,7 +124,7 @@ export class Lease {
   }
 
   get #tickMs(): number {
-    return this.#held.ttlMs / renewalsPerLease;
+    return Math.ceil(this.#held.ttlMs / renewalsPerLease); // AbortSignal.timeout takes whole numbers only
   }
 
   #schedule(waitMs = this.#tickMs): void {
@@ -140,7 +140,7 @@ export class Lease {
     const begun = this.#clock.now();
     if (begun >= this.#goodUntil) return this.#lose();
     // Not longer than it matters: the loss is to be noticed when it happens.
-    const limitMs = Math.max(1, Math.min(this.#tickMs, this.#goodUntil - begun));
+    const limitMs = Math.ceil(Math.min(this.#tickMs, this.#goodUntil - begun));
     try {
       if (!(await this.#held.renew(AbortSignal.timeout(limitMs)))) return this.#lose('another has taken it');
       this.#goodUntil = begun + this.#held.ttlMs * usablePart;
