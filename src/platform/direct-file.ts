@@ -100,14 +100,9 @@ export async function readDirect(
   }
 }
 
-/** Undefined where the file system has no direct access. */
+/** Undefined where it cannot be opened so, for whatever reason: the ordinary way works, or has the better message. */
 async function openDirect(path: string, access: number): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, access | constants.O_DIRECT);
-  } catch (error) {
-    if (isRefusal(error)) return undefined;
-    throw error;
-  }
+  return await open(path, access | constants.O_DIRECT).catch(() => undefined);
 }
 
 /** Undefined where the file system asks for larger blocks than ours, or refuses after all. */
