@@ -7,6 +7,7 @@ import {
   createStore,
   fileSystemBackend,
   memoryBackend,
+  newKeyFile,
   openStore,
   type Store,
 } from './index.ts';
@@ -104,6 +105,45 @@ describe('a copied point', () => {
       }),
       { numRuns: 30 },
     );
+  });
+
+  test.each([
+    ['plain', 'encrypted'],
+    ['encrypted', 'plain'],
+    ['encrypted', 'encrypted'],
+  ])('goes from %s stores to %s ones, where chunks have other names', async (from, to) => {
+    const make = (kind: string) =>
+      createStore(memoryBackend(), {
+        ...options,
+        chunkSizeBytes: chunk,
+        ...(kind === 'plain'
+          ? {}
+          : { encryption: { secrets: [{ kind: 'key-file', text: newKeyFile(), label: 'test' }] } as const }),
+      });
+    await using source = await make(from);
+    await using target = await make(to);
+    const first = bytesFrom(1, 300 * chunk);
+    const second = Buffer.from(first);
+    bytesFrom(3, 100).copy(second, 70 * chunk);
+    const all = [{ offset: 0, length: first.length, zero: false }];
+    const { disk } = await backUp(source, 'one', first);
+    await backUp(source, 'two', second, { base: disk, extents: all });
+    await copy(source, target, 'one');
+    expect(await copy(source, target, 'two', { base: 'one' })).toMatchObject({
+      base: 'one',
+      readBytes: chunk,
+    });
+    for (const [pointId, content] of [
+      ['one', first],
+      ['two', second],
+    ] as const) {
+      expect((await restore(target, pointId)).equals(content)).toBe(true);
+      const roots = [source, target].map(
+        async (store) => (await store.readPoint('vm', pointId)).disks[0]?.disk.root,
+      );
+      const [a, b] = await Promise.all(roots);
+      expect(a).not.toBe(b);
+    }
   });
 
   test('is left as it is when it is there already', async () => {
