@@ -95,32 +95,45 @@ async function checkTables({ backend }: StoreState, signal?: AbortSignal): Promi
   return found;
 }
 
+/** A collection replaces segments while they are looked at; then they are looked at again, so many times at most. */
+const segmentLooks = 3;
+
 /** Segments that are not whole, and packs that none covers. */
 async function checkSegments(state: StoreState, signal?: AbortSignal): Promise<ObjectDamage[]> {
-  const found: ObjectDamage[] = [];
-  await state.saveIndexIfRoom();
-  const uncovered = new Set(state.sink.packs.present.keys());
-  for (const packId of state.sink.packs.unreadable.keys()) uncovered.delete(packId);
-  for await (const { name } of state.backend.list(indexPrefix)) {
-    signal?.throwIfAborted();
-    const segment = await fetchObject(state.backend, name);
-    if (segment === undefined) continue; // merged or trimmed meanwhile
-    if (typeof segment === 'string') {
-      found.push({ name, kind: 'corrupt', harm: 'none', message: `${name} cannot be read: ${segment}` });
-      continue;
+  const { packs } = state.sink;
+  for (let look = 1; ; look++) {
+    const found: ObjectDamage[] = [];
+    // Before the index is saved: those that come later need not be in it yet.
+    const uncovered = new Set(packs.present.keys());
+    for (const packId of packs.unreadable.keys()) uncovered.delete(packId);
+    await state.saveIndexIfRoom();
+    let isReplaced = false;
+    for await (const { name } of state.backend.list(indexPrefix)) {
+      signal?.throwIfAborted();
+      const segment = await fetchObject(state.backend, name);
+      if (segment === undefined) {
+        isReplaced = true; // merged or trimmed meanwhile
+        continue;
+      }
+      if (typeof segment === 'string') {
+        found.push({ name, kind: 'corrupt', harm: 'none', message: `${name} cannot be read: ${segment}` });
+        continue;
+      }
+      for (const { packId } of segmentSections(segment)) uncovered.delete(packId);
+      if (segmentEnd(segment) !== segment.length)
+        found.push({ name, kind: 'corrupt', harm: 'none', message: `${name} is damaged or cut short.` });
     }
-    for (const { packId } of segmentSections(segment)) uncovered.delete(packId);
-    if (segmentEnd(segment) !== segment.length)
-      found.push({ name, kind: 'corrupt', harm: 'none', message: `${name} is damaged or cut short.` });
+    for (const packId of uncovered) if (packs.sizeOf(packId) === undefined) uncovered.delete(packId); // collected meanwhile
+    if (isReplaced && uncovered.size > 0 && look < segmentLooks) continue;
+    if (!isReplaced && uncovered.size > 0)
+      found.push({
+        name: indexPrefix,
+        kind: 'missing',
+        harm: 'none',
+        message: `${uncovered.size} packs are in no index segment.`,
+      });
+    return found;
   }
-  if (uncovered.size > 0)
-    found.push({
-      name: indexPrefix,
-      kind: 'missing',
-      harm: 'none',
-      message: `${uncovered.size} packs are in no index segment.`,
-    });
-  return found;
 }
 
 function problemOf(action: () => unknown): string | undefined {
