@@ -193,7 +193,7 @@ describe('a repair', () => {
 });
 
 describe('a crash at any write', () => {
-  test('of a verification and a repair leaves a store that can be repaired, and never less of any point', async () => {
+  test('of a verification and a repair leaves a store that can be repaired, and never less of any point (borg #5325)', async () => {
     const made = await twoPoints();
     const [oldPack = '', newPack = ''] = made.packs;
     // Old: its header. New: cut behind the fourteenth frame. A marker gone, a segment damaged.
