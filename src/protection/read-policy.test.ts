@@ -98,6 +98,7 @@ it('takes what clients leave out or send for nothing', () => {
     instantRPDetails: {},
     resourceGuardOperationRequests: [],
     protectedItemsCount: 3,
+    somethingNew: null,
   });
   expect(read).toEqual({
     policy: {
@@ -338,7 +339,14 @@ describe('refusals', () => {
     expect(refusedAfter(policy, (sent) => set(sent, path, value))).toEqual([refused]);
   });
 
-  it('names everything that is wrong at once, what is allowed and why', () => {
+  it('take a yearly rule that some of its days, or the last day, can act on', () => {
+    const on = (daysOfTheMonth: unknown) => (sent: Document) =>
+      set(sent, `${at.yearly}.retentionScheduleDaily`, { daysOfTheMonth });
+    expect(refusedAfter(everyRule, on([{ date: 29 }, { date: 30 }]))).toEqual([]);
+    expect(refusedAfter(everyRule, on([{ date: 30 }, { isLast: true }]))).toEqual([]);
+  });
+
+  it('name everything that is wrong at once, what is allowed and why', () => {
     const sent: Document = structuredClone(presentPolicy(everyRule));
     sent.timeZone = 'Mars';
     sent.instantRpRetentionRangeInDays = 6;

@@ -147,6 +147,9 @@ describe('a point that a person deleted', () => {
   });
 
   it('stays where it has become the last good one', () => {
+    const alone = { ...deleted, inVault: false, inSnapshot: true };
+    const other = { ...newest, inVault: false, inSnapshot: true, damaged: true };
+    expect(dropped([alone, other], '2027-01-01T00:00:00Z')).toEqual([]);
     expect(dropped([deleted, { ...newest, damaged: true }], '2027-01-01T00:00:00Z')).toEqual([
       'newest/vault',
     ]);
