@@ -18,6 +18,7 @@ import { readSecret } from '../secret-file.ts';
 import { startedJob } from '../start-job.ts';
 import { readStoreCredentials } from '../store-credentials.ts';
 import type { Cell } from '../table.ts';
+import { vaultAddress } from '../vault-address.ts';
 
 type Properties = Replica['properties'];
 
@@ -88,7 +89,7 @@ export function addVaultReplicaCommands(vaultNoun: Command, cli: Cli): void {
       ...(retention === undefined ? {} : { retention }),
       ...(limitRate === undefined ? {} : { bytesPerSecond: limitRate === 'none' ? null : limitRate }),
     };
-    const replica = await (await call.connect()).replica.put(addressOf(call), { properties });
+    const replica = await (await call.connect()).replica.put(vaultAddress(call), { properties });
     showReplica(call, replica);
     sayHowToKeepIt(call, replica);
   });
@@ -103,7 +104,7 @@ export function addVaultReplicaCommands(vaultNoun: Command, cli: Cli): void {
     }),
   );
   onRun(show, cli, async (call) => {
-    showReplica(call, await (await call.connect()).replica.get(addressOf(call)));
+    showReplica(call, await (await call.connect()).replica.get(vaultAddress(call)));
   });
 
   const sync = withWait(
@@ -119,7 +120,7 @@ export function addVaultReplicaCommands(vaultNoun: Command, cli: Cli): void {
   );
   onRun<WaitOptions & { force?: boolean }>(sync, cli, async (call) => {
     const client = await call.connect();
-    const accepted = await client.replica.sync(addressOf(call), {
+    const accepted = await client.replica.sync(vaultAddress(call), {
       properties: call.options.force === true ? { force: true } : {},
     });
     return startedJob(call.inVault(call.name), client, accepted);
@@ -139,7 +140,7 @@ export function addVaultReplicaCommands(vaultNoun: Command, cli: Cli): void {
   onRun<WaitOptions & { limitRate?: number | 'none' }>(verify, cli, async (call) => {
     const { limitRate = 'none' } = call.options;
     const client = await call.connect();
-    const accepted = await client.replica.verify(addressOf(call), {
+    const accepted = await client.replica.verify(vaultAddress(call), {
       properties: limitRate === 'none' ? {} : { limitBytesPerSecond: limitRate },
     });
     return startedJob(call.inVault(call.name), client, accepted);
@@ -156,7 +157,7 @@ export function addVaultReplicaCommands(vaultNoun: Command, cli: Cli): void {
   ).option('-y, --yes', 'really do it');
   onRun<{ yes?: boolean }>(remove, cli, async (call) => {
     const client = await call.connect();
-    const { storePath, recoveryPoints } = (await client.replica.get(addressOf(call))).properties;
+    const { storePath, recoveryPoints } = (await client.replica.get(vaultAddress(call))).properties;
     if (call.options.yes !== true) {
       const points = recoveryPoints === undefined ? '' : ` (${count(recoveryPoints, 'recovery point')})`;
       throw new HoldfastError(
@@ -167,14 +168,9 @@ export function addVaultReplicaCommands(vaultNoun: Command, cli: Cli): void {
         },
       );
     }
-    await client.replica.delete(addressOf(call));
+    await client.replica.delete(vaultAddress(call));
     call.write(`Vault ${call.name} has no replica any more. Its store stays at ${storePath}.\n`);
   });
-}
-
-/** The vault that these commands name as their argument. */
-function addressOf(call: Call) {
-  return { resourceGroup: call.resourceGroup, vault: call.name };
 }
 
 function retentionOf({
