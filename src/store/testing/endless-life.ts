@@ -1,6 +1,6 @@
 /**
  * The life of a store at many times its speed, until it is killed: full and incremental backups side by side,
- * deletions, collections that repack, closing and opening. Tells its parent of each step. Arguments: the directory, a
+ * deletions, collections that repack, verifications, closing and opening. Tells its parent of each step. Arguments: the directory, a
  * seed. What a point's disk must be is in its metadata.
  */
 import { fileSystemBackend, openStore, type Store } from '../index.ts';
@@ -77,11 +77,24 @@ async function collect(store: Store): Promise<void> {
   await tell({ removedPacks, repackedPacks });
 }
 
+/** Nothing that a killed process has left is damage. */
+async function verify(store: Store): Promise<void> {
+  const { damagedPacks, damagedObjects, damagedPoints } = await store.verify();
+  const found = [...damagedPacks, ...damagedObjects, ...damagedPoints];
+  if (found.length > 0) throw new Error(`found damaged: ${JSON.stringify(found)}`);
+}
+
 for (;;) {
   await using store = await openStore(fileSystemBackend(directory), lifeOptions);
   for (const { pointId, metadata } of (await store.listPoints()).points)
     points.set(pointId, metadata.life as Life);
   await tell({ opened: points.size });
   for (let round = 0; round < 8; round++)
-    await Promise.all([write(store), write(store), remove(store), collect(store)]);
+    await Promise.all([
+      write(store),
+      write(store),
+      remove(store),
+      collect(store),
+      ...(round % 4 === 0 ? [verify(store)] : []),
+    ]);
 }
