@@ -11,7 +11,12 @@ import { ForgetfulFiles } from './testing/forgetful-files.ts';
 import { backUp, bytesFrom, restore, testChunkBytes, testClock } from './testing/model-disk.ts';
 
 // Small packs, so that every point has several.
-const options = { clock: testClock, chunkSizeBytes: testChunkBytes, packTargetBytes: 3 * testChunkBytes };
+const options = {
+  clock: testClock,
+  chunkSizeBytes: testChunkBytes,
+  packTargetBytes: 3 * testChunkBytes,
+  chunksBeforeTable: 1,
+};
 const directory = '/srv/store';
 
 describe('a crash at any instant', () => {

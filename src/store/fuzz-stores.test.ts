@@ -10,6 +10,7 @@ const options = {
   clock: new MovableClock(),
   chunkSizeBytes: testChunkBytes,
   packTargetBytes: 4 * testChunkBytes,
+  chunksBeforeTable: 1,
   threads: 0,
   reserveBytes: 64,
   // With a stored table of the index, and each look-up reads.

@@ -15,6 +15,7 @@ test('a crash at any instant of marking, deleting and repacking costs no point a
     clock,
     chunkSizeBytes: testChunkBytes,
     packTargetBytes: 3 * testChunkBytes,
+    chunksBeforeTable: 1,
     reserveBytes: 64,
   };
   const points = new Map<string, Buffer>();
