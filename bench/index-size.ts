@@ -28,6 +28,7 @@ interface Built {
 
 interface Opened {
   openSeconds: number;
+  openCpuSeconds: number;
   emptyRssMib: number;
   openRssMib: number;
   rssMib: number;
@@ -90,10 +91,13 @@ async function inProcess<T>(operation: string, directory: string, packs: number)
 
 function print(chunks: number, built: Built, opened: Opened): void {
   const rate = ({ perSecond, count, trailersRead }: LookUps) =>
-    `${perSecond} a second; ${trailersRead} tables of contents read for ${count}`;
+    `${perSecond} a second of a processor; ${trailersRead} tables of contents read for ${count}`;
   const lines = [
     ['chunks', String(chunks)],
-    ['opened from its table in', `${opened.openSeconds.toFixed(2)} s`],
+    [
+      'opened from its table in',
+      `${opened.openSeconds.toFixed(2)} s (${opened.openCpuSeconds.toFixed(2)} s of a processor)`,
+    ],
     ['memory of the process before', `${opened.emptyRssMib} MiB`],
     [
       '  opened',
@@ -104,7 +108,7 @@ function print(chunks: number, built: Built, opened: Opened): void {
     ['look-ups, in the order of writing', rate(opened.inOrder)],
     ['look-ups, at random', rate(opened.scattered)],
     ['look-ups of what is not there', rate(opened.misses)],
-    ['insertions', `${built.insertsPerSecond} a second`],
+    ['insertions', `${built.insertsPerSecond} a second of a processor`],
     ['table written in', `${built.saveSeconds.toFixed(2)} s`],
   ];
   for (const [what = '', value = ''] of lines) console.log(`${what.padEnd(36)}${value}`);

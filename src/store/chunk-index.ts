@@ -1,3 +1,4 @@
+import { EntryMap } from './entry-map.ts';
 import { FingerprintTable, lastEntry } from './fingerprint-table.ts';
 import type { IndexSection } from './index-segment.ts';
 import { type PackEntry, packEntryBytes, plainLengthIn, trailerEntry } from './pack-format.ts';
@@ -145,6 +146,12 @@ export class ChunkIndex {
     return range !== undefined && this.#rangeOf[range.pack] === range ? range : undefined;
   }
 
+  /** Every entry so far whose pack has not gone, as it is. */
+  liveEntries(): EntryMap {
+    const stretches = [...this.ranges()].map(({ first, entries }) => ({ first, entries, to: first }));
+    return new EntryMap(stretches, this.#next);
+  }
+
   /** Everything that is known of each chunk, in order. @throws StoreUnavailable */
   async lookUp(ids: readonly Uint8Array[]): Promise<FoundCopies[]> {
     const waiting = new Map<number, { id: Uint8Array; entry: number; found: FoundCopies }[]>();
@@ -223,7 +230,9 @@ export class ChunkIndex {
 
   /** Gives back the memory of entries whose packs are gone. Yields now and then, so that others get their turn. */
   sweep(): Generator<void> {
-    return this.table.retain((entry) => this.rangeWith(entry) !== undefined);
+    const live = this.liveEntries();
+    // What comes while others have their turn has higher numbers, and stays.
+    return this.table.retain((entry) => entry >= live.end || live.get(entry) !== undefined);
   }
 
   /** What is in a pack that is missing needs no mark: its absence shows. */

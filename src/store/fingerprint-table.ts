@@ -157,8 +157,21 @@ function newShard(capacity: number): Shard {
   return { slots: newSlots(capacity), capacity, count: 0 };
 }
 
-function newSlots(capacity: number): Uint32Array<ArrayBuffer> {
-  return new Uint32Array((capacity + 8 + (capacity >> 7)) * 2);
+/**
+ * Larger shards have memory that can grow where it is: from the heap, pieces of ever new sizes among the tables of contents
+ * that come and go would leave a third of it unusable. Smaller ones are quicker without.
+ */
+const fixedBytes = 64 * 1024;
+const roomToGrow = 4;
+
+function newSlots(capacity: number): Uint32Array {
+  const bytes = wordsFor(capacity) * 4;
+  if (bytes <= fixedBytes) return new Uint32Array(bytes / 4);
+  return new Uint32Array(new ArrayBuffer(bytes, { maxByteLength: bytes * roomToGrow }), 0, bytes / 4);
+}
+
+function wordsFor(capacity: number): number {
+  return (capacity + 8 + (capacity >> 7)) * 2;
 }
 
 /** False when there is no room behind. */
@@ -174,15 +187,48 @@ function place({ slots, capacity }: Shard, key: number, entry: number): boolean 
   return true;
 }
 
-/** Returns the first slot behind all that are in use. */
+/**
+ * Returns the first slot behind all that are in use. There is room behind the last home for as many as before: with more
+ * homes, none is pushed further out.
+ */
 function grow(shard: Shard): number {
   const old = shard.slots;
   shard.capacity += (shard.capacity >> 4) + 8;
+  const bytes = wordsFor(shard.capacity) * 4;
+  if (old.buffer instanceof ArrayBuffer && old.buffer.resizable && bytes <= old.buffer.maxByteLength) {
+    old.buffer.resize(bytes);
+    shard.slots = new Uint32Array(old.buffer, 0, bytes / 4);
+    return spread(shard, old.length);
+  }
   shard.slots = newSlots(shard.capacity);
   const end = move(old, shard, () => true);
   // Freed now and not when the garbage collector comes: with all shards growing, that would be another table.
   if (old.buffer instanceof ArrayBuffer) old.buffer.transfer(0);
   return end;
+}
+
+/** Makes use of more memory behind the first `used` numbers: everything to its end, and from there to where it belongs. */
+function spread({ slots, capacity }: Shard, used: number): number {
+  let first = slots.length;
+  for (let at = used - 2; at >= 0; at -= 2) {
+    const value = slots[at + 1] ?? 0;
+    if (value === 0) continue;
+    first -= 2;
+    slots[first] = slots[at] ?? 0;
+    slots[first + 1] = value;
+  }
+  let next = 0;
+  for (let at = first; at < slots.length; at += 2) {
+    const key = slots[at] ?? 0;
+    const value = slots[at + 1] ?? 0;
+    const place = Math.max(next, homeOf(key, capacity));
+    for (let empty = next; empty < place; empty++) slots[empty * 2 + 1] = 0;
+    slots[place * 2] = key;
+    slots[place * 2 + 1] = value;
+    next = place + 1;
+  }
+  for (let empty = next; empty * 2 < slots.length; empty++) slots[empty * 2 + 1] = 0;
+  return next;
 }
 
 function compact(shard: Shard, keep: (entry: number) => boolean): void {

@@ -3,6 +3,7 @@ import { endianness } from 'node:os';
 import { crc32 } from 'node:zlib';
 import type { Backend, ObjectInfo } from './backend.ts';
 import type { ChunkIndex, PackRange } from './chunk-index.ts';
+import { EntryMap, type EntryStretch } from './entry-map.ts';
 import { lastEntry, shardCount } from './fingerprint-table.ts';
 import { mapOrdered } from './map-ordered.ts';
 import { fetchObject } from './object-access.ts';
@@ -34,21 +35,16 @@ export async function* tableParts(
   isIn: (packId: string) => boolean,
 ): AsyncGenerator<Buffer> {
   const ranges: PackRange[] = [];
-  const firsts: number[] = [];
+  const stretches: EntryStretch[] = [];
   let total = 0;
   for (const range of index.ranges()) {
     if (!isIn(index.packs.id(range.pack))) continue;
     ranges.push(range);
-    firsts[range.pack] = total;
+    stretches.push({ first: range.first, entries: range.entries, to: total });
     total += range.entries;
   }
-  const end = index.nextEntry;
-  const numberOf = (entry: number) => {
-    const range = index.rangeWith(entry);
-    if (range === undefined || range.first >= end) return undefined;
-    const first = firsts[range.pack];
-    return first === undefined ? undefined : first + entry - range.first;
-  };
+  const numbers = new EntryMap(stretches, index.nextEntry);
+  const numberOf = (entry: number) => numbers.get(entry);
   const header = Buffer.alloc(headerBytes);
   headerMagic.copy(header);
   header.writeUInt16LE(tableVersion, 8);
@@ -161,13 +157,19 @@ async function* readBlocks(
     // Numbers are read where they lie, so they must lie at a multiple of four.
     const into = Buffer.from(new ArrayBuffer(length));
     const bytes = length === 0 ? into : await fetchObject(backend, name, { offset, length, into });
-    if (!Buffer.isBuffer(bytes) || bytes.length !== length) return { from, end, bytes: undefined };
-    if (bytes.byteOffset % 4 === 0) return { from, end, bytes };
-    bytes.copy(into);
-    return { from, end, bytes: into };
+    if (!Buffer.isBuffer(bytes) || bytes.length !== length) return { from, end, into, bytes: undefined };
+    if (bytes.buffer !== into.buffer || bytes.byteOffset % 4 !== 0) bytes.copy(into);
+    return {
+      from,
+      end,
+      into,
+      bytes: bytes.buffer === into.buffer && bytes.byteOffset % 4 === 0 ? bytes : into,
+    };
   });
-  for await (const { from, end, bytes } of fetched) {
+  for await (const { from, end, into, bytes } of fetched) {
     let at = 0;
+    // Whoever gets the slots is through with them when the next are asked for.
+    using _ = { [Symbol.dispose]: () => void into.buffer.transfer(0) };
     for (let shard = from; shard < end; shard++) {
       const { length = 0, sum } = blocks[shard] ?? {};
       const block = bytes?.subarray(at, at + length);
@@ -214,7 +216,8 @@ export async function loadTable(
     if (isGone(packId)) index.removePack(pack);
     else if (index.packs.sizeOf(packId) === undefined) index.packs.setLost(packId);
   }
-  const numberOf = (entry: number) => (index.rangeWith(entry) === undefined ? undefined : entry);
+  const numbers = index.liveEntries();
+  const numberOf = (entry: number) => numbers.get(entry);
   for await (const { shard, slots } of readBlocks(backend, object.name, blocks))
     if (slots === undefined || !index.table.fill(shard, slots, numberOf)) return undefined;
   return { packs, segments };

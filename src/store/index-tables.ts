@@ -34,7 +34,8 @@ export class IndexTables {
     this.#index = index;
     this.#chunksBefore = chunksBefore;
     this.#names = found.names;
-    this.#packIds = found.packs.map(({ packId }) => packId);
+    const { packs } = index;
+    this.#packIds = found.packs.map(({ packId }) => packs.id(packs.number(packId))); // the same string, not another
     this.#chunks = found.packs.reduce((sum, { entries }) => sum + entries, 0);
   }
 
