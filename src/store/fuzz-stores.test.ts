@@ -10,7 +10,6 @@ const options = {
   clock: new MovableClock(),
   chunkSizeBytes: testChunkBytes,
   packTargetBytes: 4 * testChunkBytes,
-  chunksBeforeTable: 1,
   threads: 0,
   reserveBytes: 64,
   // With a stored table of the index, and each look-up reads.
