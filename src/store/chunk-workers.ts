@@ -29,7 +29,7 @@ const worthAMessageBytes = 16 * 1024 + 1;
 /** A second job waits at each thread, so that it never stands still until the main thread has its turn. */
 const jobsPerThread = 2;
 
-/** New buffers come and go with every call into zlib: a small young generation gives their memory back sooner. */
+/** Threads make little garbage; what they make (seals, frames of the documented way) is soon given back. */
 const resourceLimits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 128 };
 
 interface PendingJob {
