@@ -108,17 +108,6 @@ describe.each(['S3', 'Blob'])('a vault whose store is on %s', (name) => {
     expect(await filesWith(secretOf(credentials))).toEqual([]);
   });
 
-  test('may have a replica there, too', async () => {
-    const { credentials, place } = server();
-    const file = await credentialsFile('given.json', credentials);
-    expect(await holdfast('vault', 'create', 'v1')).toMatchObject({ code: 0 });
-    const args = ['vault', 'replica', 'set', 'v1', '--store', place('second'), '--store-credentials', file];
-    expect(await holdfast(...args)).toMatchObject({ code: 0 });
-    await rm(file);
-    expect((await holdfast('vault', 'replica', 'show', 'v1')).stdout).toContain('ready');
-    expect(await filesWith(secretOf(credentials))).toHaveLength(1);
-  });
-
   test('is not created with credentials that are refused, nor in a bucket that is not there', async () => {
     const { credentials, place } = server();
     const other = Buffer.from('another secret of the test').toString('base64');
