@@ -112,7 +112,7 @@ async function build(directory: string, packCount: number) {
   const chunks = packCount * chunksInPack;
   const grownRssMib = mib(process.memoryUsage.rss());
   const begun = performance.now();
-  await new IndexTables(files, index, { names: [], packs: [] }).save(new Set(), () => false);
+  await new IndexTables(files, index, { names: [], packIds: [], chunks: 0 }).save(new Set(), () => false);
   return {
     insertsPerSecond: Math.round(chunks / insertSeconds),
     tableBytesPerChunk: index.table.bytes / chunks,
@@ -132,7 +132,7 @@ async function open(directory: string, packCount: number) {
   const { index, tables } = await loadIndex(backend, new Quarantine(backend));
   const openSeconds = (performance.now() - begun) / 1000;
   table = index.packs;
-  if (tables.packs.length !== packCount) throw new Error('the table was not used');
+  if (tables.packIds.length !== packCount) throw new Error('the table was not used');
   const measured = {
     openSeconds,
     openCpuSeconds: cpuSeconds() - begunCpu,

@@ -82,7 +82,7 @@ export async function* tableParts(
   yield footer;
 }
 
-export interface TablePack {
+interface TablePack {
   packId: string;
   packBytes: number;
   entries: number;
@@ -91,7 +91,7 @@ export interface TablePack {
 
 /** What a stored table says beside the slots. */
 interface TableHead {
-  packs: TablePack[];
+  packs: Buffer;
   segments: string[];
   /** Slots of each shard, and where they are. */
   blocks: { offset: number; length: number; sum: Buffer }[];
@@ -114,14 +114,7 @@ async function readHead(backend: Backend, { name, sizeBytes }: ObjectInfo): Prom
   const head = await fetchObject(backend, name, { offset, length });
   if (!Buffer.isBuffer(head) || !hash('sha256', head, 'buffer').equals(footer.subarray(16, 48)))
     return undefined;
-  const packs: TablePack[] = [];
-  for (let at = 0; at < blocksAt; at += packRecordBytes)
-    packs.push({
-      packId: head.toString('hex', at, at + 32),
-      packBytes: Number(head.readBigUInt64LE(at + 32)),
-      entries: head.readUInt32LE(at + 40),
-      plainBytes: Number(head.readBigUInt64LE(at + 48)),
-    });
+  const packs = head.subarray(0, blocksAt);
   const blocks: TableHead['blocks'] = [];
   let next = headerBytes;
   for (let at = blocksAt; at < namesAt; at += blockRecordBytes) {
@@ -132,6 +125,17 @@ async function readHead(backend: Backend, { name, sizeBytes }: ObjectInfo): Prom
   if (next !== offset) return undefined;
   const names = head.toString('utf8', namesAt);
   return { packs, segments: names === '' ? [] : names.split('\n'), blocks };
+}
+
+/** One at a time: as objects, those of a large store would take more memory than what is made of them. */
+function* packRecords(packs: Buffer): Generator<TablePack> {
+  for (let at = 0; at < packs.length; at += packRecordBytes)
+    yield {
+      packId: packs.toString('hex', at, at + 32),
+      packBytes: Number(packs.readBigUInt64LE(at + 32)),
+      entries: packs.readUInt32LE(at + 40),
+      plainBytes: Number(packs.readBigUInt64LE(at + 48)),
+    };
 }
 
 /** Checked slots of all shards in order, in stretches of a bounded size; undefined for one that is damaged. */
@@ -202,16 +206,16 @@ export async function loadTable(
   object: ObjectInfo,
   index: ChunkIndex,
   isGone: (packId: string) => boolean,
-): Promise<{ packs: TablePack[]; segments: string[] } | undefined> {
+): Promise<{ packIds: string[]; segments: string[] } | undefined> {
   const head = await readHead(backend, object);
   if (head === undefined) return undefined;
   const { packs, segments, blocks } = head;
-  const total = packs.reduce((sum, { entries }) => sum + entries, 0);
-  const isOnce = new Set(packs.map(({ packId }) => packId)).size === packs.length;
-  if (total > lastEntry || !isOnce) return undefined;
-  for (const { packId, ...rest } of packs) {
+  const packIds: string[] = [];
+  for (const { packId, ...rest } of packRecords(packs)) {
     const pack = index.packs.number(packId);
+    if (index.nextEntry + rest.entries > lastEntry || index.rangeOf(pack) !== undefined) return undefined;
     index.addRange({ pack, ...rest });
+    packIds.push(index.packs.id(pack)); // the string that is kept already
     // Its numbers stay unused: so all others are what the table says.
     if (isGone(packId)) index.removePack(pack);
     else if (index.packs.sizeOf(packId) === undefined) index.packs.setLost(packId);
@@ -220,7 +224,7 @@ export async function loadTable(
   const numberOf = (entry: number) => numbers.get(entry);
   for await (const { shard, slots } of readBlocks(backend, object.name, blocks))
     if (slots === undefined || !index.table.fill(shard, slots, numberOf)) return undefined;
-  return { packs, segments };
+  return { packIds, segments };
 }
 
 /** Whether all of a stored table is as it was written. */

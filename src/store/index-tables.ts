@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { isHoldfastError } from '../errors/index.ts';
 import type { Backend } from './backend.ts';
 import type { ChunkIndex } from './chunk-index.ts';
-import { StaleTable, type TablePack, tableParts } from './index-table.ts';
+import { StaleTable, tableParts } from './index-table.ts';
 import { indexPrefix, segmentSuffix, tablePrefix, tableSuffix } from './layout.ts';
 
 /** What was found when the index was loaded. */
@@ -10,7 +10,9 @@ export interface FoundTables {
   /** Of all objects there are, the useful and the others. */
   names: string[];
   /** Packs in the one that was used. */
-  packs: TablePack[];
+  packIds: readonly string[];
+  /** Entries in it. */
+  chunks: number;
 }
 
 /** Chunks that no table has before one is worth writing: a sixteenth of a second of reading segments. */
@@ -34,9 +36,8 @@ export class IndexTables {
     this.#index = index;
     this.#chunksBefore = chunksBefore;
     this.#names = found.names;
-    const { packs } = index;
-    this.#packIds = found.packs.map(({ packId }) => packs.id(packs.number(packId))); // the same string, not another
-    this.#chunks = found.packs.reduce((sum, { entries }) => sum + entries, 0);
+    this.#packIds = found.packIds;
+    this.#chunks = found.chunks;
   }
 
   get isDue(): boolean {

@@ -51,29 +51,31 @@ export async function loadIndex(
   removed: ReadonlySet<string> = new Set(),
   options: { cacheBytes?: number | undefined } = {},
 ): Promise<LoadedIndex> {
-  const listed = new Map<string, number>();
+  const listed = new PackTable();
   for await (const { name, sizeBytes } of believableListing(backend, packPrefix)) {
     const packId = packIdOf(name);
-    if (packId !== undefined) listed.set(packId, sizeBytes);
+    // A string of its own: as a part of the name it would keep that, too.
+    if (packId !== undefined) listed.setPresent(Buffer.from(packId, 'hex').toString('hex'), sizeBytes);
   }
-  const isGone = (packId: string) => removed.has(packId) && !listed.has(packId);
-  const emptyIndex = () => {
-    const packs = new PackTable();
-    for (const [packId, sizeBytes] of listed) packs.setPresent(packId, sizeBytes);
-    return new ChunkIndex(packs, new PackTrailers(backend, packs, options.cacheBytes), quarantine);
-  };
-  let index = emptyIndex();
-  const tables: FoundTables = { names: [], packs: [] };
+  const isGone = (packId: string) => removed.has(packId) && listed.sizeOf(packId) === undefined;
+  const indexOf = (packs: PackTable) =>
+    new ChunkIndex(packs, new PackTrailers(backend, packs, options.cacheBytes), quarantine);
+  let index = indexOf(listed);
+  const tables: FoundTables = { names: [], packIds: [], chunks: 0 };
   const entered = new Set<string>();
   for (const object of await listTables(backend)) {
     tables.names.push(object.name);
-    if (tables.packs.length > 0) continue;
+    if (tables.packIds.length > 0) continue;
     const found = await loadTable(backend, object, index, isGone);
     if (found === undefined) {
-      index = emptyIndex(); // not to mix what it has taken in with what is right
+      // Not to mix what it has taken in with what is right.
+      const packs = new PackTable();
+      for (const [packId, sizeBytes] of index.packs.present) packs.setPresent(packId, sizeBytes);
+      index = indexOf(packs);
       continue;
     }
-    tables.packs = found.packs;
+    tables.packIds = found.packIds;
+    tables.chunks = index.nextEntry;
     for (const name of found.segments) entered.add(name);
   }
   const withoutSegment = await loadSegments(backend, index, entered, isGone);
