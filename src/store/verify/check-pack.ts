@@ -28,8 +28,9 @@ export async function checkPack(
   packId: string,
   packBytes: number,
   work: CheckWork,
+  entriesKnown?: number,
 ): Promise<PackCheck | undefined> {
-  const contents = await readContents(work.backend, packId, packBytes);
+  const contents = await readContents(work.backend, packId, packBytes, entriesKnown);
   if (contents === undefined) return undefined;
   const { trailer, container } = contents;
   if (trailer === undefined) return { trailer, container, frames: 0, bad: [] };

@@ -30,12 +30,14 @@ const trailerLimitBytes = 64 * 1024 * 1024;
 
 /**
  * Reads the table of contents of a pack of `packBytes` from the pack, or from whatever else still has it: the index
- * segments, or the pack itself where only its footer is damaged. Undefined when there is no such pack.
+ * segments, or the pack itself where only its footer is damaged. `entries`: as many as the index knows it to have, and so
+ * where its table of contents begins even if the footer no longer says so. Undefined when there is no such pack.
  */
 export async function readContents(
   backend: Backend,
   packId: string,
   packBytes: number,
+  entries?: number,
 ): Promise<PackContents | undefined> {
   const name = packName(packId);
   if (packBytes < packHeaderBytes + packFooterBytes) {
@@ -53,6 +55,7 @@ export async function readContents(
     return { trailer: own, container: headerIsRight ? undefined : 'its header is damaged' };
   }
   const trailer =
+    (await trailerOf(backend, packId, packBytes, entries)) ??
     (await trailerBeforeFooter(backend, name, packId, packBytes)) ??
     (await trailerFromSegments(backend, packId));
   return { trailer, container: own };
@@ -74,6 +77,19 @@ async function ownTrailer(
   if (trailer.length !== place.length || packIdOfTrailer(trailer) !== packId)
     return 'its table of contents is damaged';
   return footer.toString('hex', 16, 48) === packId ? trailer : 'its footer names another pack';
+}
+
+async function trailerOf(
+  backend: Backend,
+  packId: string,
+  packBytes: number,
+  entries: number | undefined,
+): Promise<Buffer | undefined> {
+  if (entries === undefined) return undefined;
+  const length = entries * packEntryBytes;
+  const offset = packBytes - packFooterBytes - length;
+  const trailer = offset < 0 ? undefined : await fetchObject(backend, packName(packId), { offset, length });
+  return Buffer.isBuffer(trailer) && packIdOfTrailer(trailer) === packId ? trailer : undefined;
 }
 
 /**

@@ -89,7 +89,8 @@ export async function verifyPack(
   const sizeBytes = packs.sizeOf(packId);
   if (sizeBytes === undefined || quarantine.get(packId)?.salvaged === true) return undefined;
   const isUnreadable = packs.unreadable.has(packId);
-  const check = await checkPack(packId, sizeBytes, work);
+  const known = index.rangeOf(packs.number(packId))?.entries;
+  const check = await checkPack(packId, sizeBytes, work, known);
   if (packs.sizeOf(packId) === undefined) return undefined; // collected meanwhile
   if (check === undefined) {
     packs.setLost(packId);
