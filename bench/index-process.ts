@@ -10,8 +10,8 @@ import { openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { Backend } from '../src/store/backend.ts';
+import { fileSystemBackend } from '../src/store/backends/file-system.ts';
 import { ChunkIndex } from '../src/store/chunk-index.ts';
-import { fileSystemBackend } from '../src/store/index.ts';
 import { IndexTables } from '../src/store/index-tables.ts';
 import { packIdOf, packName, packPrefix } from '../src/store/layout.ts';
 import { loadIndex } from '../src/store/load-index.ts';
@@ -62,15 +62,18 @@ function trailerOf(pack: number, trailer: Buffer = Buffer.alloc(trailerBytes)): 
 }
 
 /** A store of which only index and table are there; of the packs there are the tables of contents. */
-function madeUpStore(directory: string, packIds: Buffer, numberOf: (packId: string) => number): Backend {
+function madeUpStore(directory: string, numberOf: (packId: string) => number): Backend {
   const files = fileSystemBackend(join(directory, 'store'));
   return {
     ...files,
     async *list(prefix) {
       if (prefix !== packPrefix) yield* files.list(prefix);
-      else
+      else {
+        const packIds = readFileSync(join(directory, 'packs'));
         for (let at = 0; at < packIds.length; at += idBytes)
           yield { name: packName(packIds.toString('hex', at, at + idBytes)), sizeBytes: packBytes };
+        free(packIds);
+      }
     },
     async get(name, range) {
       const packId = packIdOf(name);
@@ -123,9 +126,8 @@ async function build(directory: string, packCount: number) {
 
 async function open(directory: string, packCount: number) {
   let table: PackTable | undefined;
-  const packIds = readFileSync(join(directory, 'packs'));
   // The index numbers packs in the order in which they were made up.
-  const backend = madeUpStore(directory, packIds, (packId) => table?.number(packId) ?? -1);
+  const backend = madeUpStore(directory, (packId) => table?.number(packId) ?? -1);
   const emptyRssMib = mib(process.memoryUsage.rss());
   const begun = performance.now();
   const begunCpu = cpuSeconds();

@@ -1,5 +1,5 @@
 /**
- * Which entries may be of a chunk, told by 42 bits of its id: 8 bytes an entry, and a twentieth of them empty. What is
+ * Which entries may be of a chunk, told by 42 bits of its id: 8 bytes an entry, and a few more that are empty. What is
  * found here is a candidate, to be compared with the whole id by whoever has it; what is not found here is not there.
  *
  * The first ten bits choose one of 1024 shards, and each grows alone and by a sixteenth, so that there are never two of
@@ -127,8 +127,8 @@ export class FingerprintTable {
   }
 }
 
-/** Of the homes; a look-up passes about ten slots then, which lie side by side. */
-const fullest = 0.95;
+/** Of the homes; a look-up passes about seventeen slots then, which lie side by side. */
+const fullest = 0.97;
 
 function mostOf(capacity: number): number {
   return Math.floor(capacity * fullest);

@@ -19,8 +19,8 @@ const footerBytes = 64;
 const slotBytes = 8;
 
 /** Blocks fetched in one call, and calls open at once. */
-const fetchBytes = 8 * 1024 * 1024;
-const fetchesInFlight = 2;
+const fetchBytes = 2 * 1024 * 1024;
+const fetchesInFlight = 6;
 
 /** Thrown inside a table that is being written when a pack in it has gone: it would claim more than it has. */
 export class StaleTable extends Error {}
