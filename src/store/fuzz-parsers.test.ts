@@ -153,7 +153,7 @@ const documents: {
   {
     kind: 'key',
     body: wrap,
-    valid: encodeWrap(wrap).bytes,
+    valid: encodeWrap(wrap),
     read: async (input) => decodeWrap(keyName(wrap.wrapId), input),
   },
   {

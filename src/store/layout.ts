@@ -11,6 +11,8 @@ export const generationPrefix = 'generations/';
 export const quarantinePrefix = 'quarantine/';
 export const reserveName = 'reserve/space';
 export const keyPrefix = 'keys/';
+/** The same keys once more: a few hundred bytes must not be all that a whole store hangs on. */
+export const keyCopyPrefix = 'key-copies/';
 
 /** What the names of a store's objects begin with, `configName` apart. */
 export const storePrefixes: readonly string[] = [
@@ -21,6 +23,7 @@ export const storePrefixes: readonly string[] = [
   generationPrefix,
   quarantinePrefix,
   keyPrefix,
+  keyCopyPrefix,
   'reserve/',
 ];
 
@@ -34,7 +37,7 @@ const packPattern = /^packs\/([0-9a-f]{2})\/(\1[0-9a-f]{62})\.pack$/;
 const pointPattern = /^points\/([A-Za-z0-9][A-Za-z0-9-]{0,127})\/([A-Za-z0-9][A-Za-z0-9-]{0,127})\.point$/;
 const generationPattern = /^generations\/([1-9][0-9]{0,14})\.generation$/;
 const quarantinePattern = /^quarantine\/([0-9a-f]{64})\.quarantine$/;
-const keyPattern = /^keys\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.key$/;
+const keyPattern = /^(?:keys|key-copies)\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.key$/;
 const identifierPattern = /^[A-Za-z0-9][A-Za-z0-9-]{0,127}$/;
 
 /** `id`: SHA-256 of the pack's trailer, lower-case hex. */
@@ -78,6 +81,11 @@ export function keyName(wrapId: string): string {
   return `${keyPrefix}${wrapId}.key`;
 }
 
+export function keyCopyName(wrapId: string): string {
+  return `${keyCopyPrefix}${wrapId}.key`;
+}
+
+/** Of a key, or of its copy. */
 export function wrapIdOf(name: string): string | undefined {
   return keyPattern.exec(name)?.[1];
 }

@@ -15,6 +15,7 @@ import { addWrap, unlockVaultKey } from './keys/stored-wraps.ts';
 import {
   checkIdentifier,
   configName,
+  keyCopyPrefix,
   keyMarkerName,
   keyPrefix,
   markerNames,
@@ -127,8 +128,8 @@ async function makeKeys(
   { storeId, createdAt }: StoreConfig,
   secrets: readonly NewSecret[],
 ): Promise<StoreKeys> {
-  const leftovers = await Array.fromAsync(backend.list(keyPrefix));
-  for (const { name } of leftovers) await backend.delete(name);
+  for (const prefix of [keyPrefix, keyCopyPrefix])
+    for (const { name } of await Array.fromAsync(backend.list(prefix))) await backend.delete(name);
   await backend.put(keyMarkerName, [encodeDocument('marker', {})]);
   const vaultKey = newVaultKey();
   for (const { label, ...secret } of secrets)

@@ -307,7 +307,8 @@ describe('whoever can write to the store', () => {
     {
       await using _ = await createStore(backend, { ...options, encryption: { secrets: [passphrase] } });
     }
-    const [name = ''] = namesOf(backend, '.key');
+    const names = namesOf(backend, '.key');
+    const [name = ''] = names;
     const original = object(backend, name);
     const fields = JSON.parse(original.toString().split('\n').slice(2).join('\n'));
     const forge = (changed: Record<string, unknown>) =>
@@ -316,7 +317,7 @@ describe('whoever can write to the store', () => {
         body: Buffer.from(JSON.stringify({ ...fields, ...changed })),
       }));
     const openWith = async (bytes: Buffer) => {
-      backend.objects.set(name, bytes);
+      for (const each of names) backend.objects.set(each, bytes);
       const store = await openStore(backend, { ...options, unlock: [passphrase] });
       await store[Symbol.asyncDispose]();
     };

@@ -105,13 +105,57 @@ describe('the keys of a store', () => {
     });
     const keys = ringOf(store);
     const [one, two] = (await keys.list()).keys;
-    const bytes = backend.objects.get(`keys/${two?.wrapId}.key`) ?? Buffer.alloc(0);
-    bytes[bytes.length - 5] = 0;
+    for (const place of ['keys', 'key-copies']) {
+      const bytes = backend.objects.get(`${place}/${two?.wrapId}.key`) ?? Buffer.alloc(0);
+      bytes[bytes.length - 5] = 0;
+    }
     const listed = await keys.list();
     expect(listed.keys.map(({ wrapId }) => wrapId)).toEqual([one?.wrapId]);
     expect(listed.damaged).toEqual([expect.stringContaining(`keys/${two?.wrapId}.key is damaged`)]);
     await expect(keys.remove(one?.wrapId ?? '')).rejects.toMatchObject({ code: 'StoreKeyLast' });
   });
+
+  test.each(['keys', 'key-copies'])(
+    'outlive all that is in %s, and are whole again when it is opened',
+    async (place) => {
+      for (const harm of ['deleted', 'emptied', 'cut', 'older label'] as const) {
+        const backend = memoryBackend();
+        const secret = keyFile('one');
+        const older = new Map<string, Buffer>();
+        {
+          await using store = await createStore(backend, {
+            ...options,
+            encryption: { secrets: [secret] },
+          });
+          await backUp(store, 'p', content);
+          for (const [name, bytes] of backend.objects) older.set(name, bytes);
+          const [key] = (await ringOf(store).list()).keys;
+          await ringOf(store).rename(key?.wrapId ?? '', 'in the safe');
+        }
+        const whole = new Map(backend.objects);
+        for (const [name, bytes] of whole) {
+          if (!name.startsWith(`${place}/`)) continue;
+          if (harm === 'deleted') backend.objects.delete(name);
+          else if (harm === 'emptied') backend.objects.set(name, Buffer.alloc(0));
+          else if (harm === 'cut') backend.objects.set(name, bytes.subarray(0, -20));
+          else backend.objects.set(name, older.get(name) ?? bytes);
+        }
+        await using store = await openStore(backend, { ...options, unlock: [secret] });
+        expect((await restore(store, 'p')).equals(content)).toBe(true);
+        const { keys, damaged } = await ringOf(store).list();
+        expect({ labels: keys.map(({ label }) => label), damaged }, harm).toEqual({
+          labels: [harm === 'older label' && place === 'keys' ? 'one' : 'in the safe'],
+          damaged: [],
+        });
+        const [one, other] = ['keys', 'key-copies'].map((each) =>
+          backend.objects.get(`${each}/${keys[0]?.wrapId}.key`),
+        );
+        expect(one !== undefined && other?.equals(one), harm).toBe(true);
+        await store.repair({ dryRun: false });
+        expect((await store.verify()).damagedObjects, harm).toEqual([]);
+      }
+    },
+  );
 
   test('refuse what they do not have, what nobody may use, and more than there is use for', async () => {
     await using store = await createStore(memoryBackend(), {

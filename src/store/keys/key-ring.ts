@@ -1,11 +1,10 @@
 import { HoldfastError } from '../../errors/index.ts';
 import type { Backend } from '../backend.ts';
-import { keyName } from '../layout.ts';
 import { Limiter } from '../limiter.ts';
-import { encodeWrap, isLabel, type KeyWrap, type KeyWrapInfo, labelLimit, unwrapKey } from './key-wrap.ts';
+import { isLabel, type KeyWrap, type KeyWrapInfo, labelLimit, unwrapKey } from './key-wrap.ts';
 import type { StoreKeys } from './store-keys.ts';
 import { checkNewSecret, type StoreSecret } from './store-secret.ts';
-import { addWrap, readWraps, wrapLimit } from './stored-wraps.ts';
+import { addWrap, deleteWrap, putWrap, readWraps, wrapLimit } from './stored-wraps.ts';
 
 /** A secret that is to open a store, with the name people know it by. */
 export interface NewSecret extends StoreSecret {
@@ -15,7 +14,7 @@ export interface NewSecret extends StoreSecret {
 
 /**
  * Who can open a store that is open. The vault key itself stays as it is: whoever once had it can go on reading what they
- * have copied, and no data is written anew. Changes are made one after the other, and each is a single object.
+ * have copied, and no data is written anew. Changes are made one after the other.
  */
 export interface KeyRing {
   /** By age; `damaged`: why others cannot be read. */
@@ -84,15 +83,14 @@ export function keyRingOf(
       oneChange.run(async () => {
         await find(wrapId);
         const added = await add(secret, wrapLimit + 1);
-        await backend.delete(keyName(wrapId));
+        await deleteWrap(backend, wrapId);
         return added;
       }),
     rename: (wrapId, label) =>
       oneChange.run(async () => {
         checkLabel(label);
         const { wrap } = await find(wrapId);
-        const { name, bytes } = encodeWrap({ ...wrap, label });
-        await backend.put(name, [bytes]);
+        await putWrap(backend, { ...wrap, label });
         return infoOf({ ...wrap, label });
       }),
     remove: (wrapId) =>
@@ -104,7 +102,7 @@ export function keyRingOf(
             `"${wrap.label}" is the only key of the store at ${backend.description}: without it nobody could ever read the store again.`,
             { target: wrapId },
           );
-        await backend.delete(keyName(wrapId));
+        await deleteWrap(backend, wrapId);
       }),
   };
 }

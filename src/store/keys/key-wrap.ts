@@ -1,7 +1,7 @@
 import { type KeyObject, randomBytes, randomUUID } from 'node:crypto';
 import { HoldfastError } from '../../errors/index.ts';
 import { decodeDocument, encodeDocument } from '../document.ts';
-import { keyName, wrapIdOf } from '../layout.ts';
+import { wrapIdOf } from '../layout.ts';
 import { seal, sealBytes, unseal } from './seal.ts';
 import { keyBytes, keyFrom } from './store-keys.ts';
 import {
@@ -85,11 +85,11 @@ export async function unwrapKey(
   return bytes && keyFrom(bytes);
 }
 
-export function encodeWrap(wrap: KeyWrap): { name: string; bytes: Buffer } {
-  return { name: keyName(wrap.wrapId), bytes: encodeDocument('key', wrap) };
+export function encodeWrap(wrap: KeyWrap): Buffer {
+  return encodeDocument('key', wrap);
 }
 
-/** @throws StoreDamaged @throws StoreVersionNotSupported */
+/** `name`: of the key or of its copy. @throws StoreDamaged @throws StoreVersionNotSupported */
 export function decodeWrap(name: string, bytes: Buffer): KeyWrap {
   const body = (decodeDocument('key', name, bytes) ?? {}) as Partial<KeyWrap>;
   const { wrapId, kind, label, createdAt, salt, cost, sealed } = body;

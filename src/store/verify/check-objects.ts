@@ -70,7 +70,7 @@ export async function checkObjects(state: StoreState, signal?: AbortSignal): Pro
 
 /** Keys that open nothing any more: the store opens as long as one is left. */
 async function checkKeys({ backend }: StoreState): Promise<ObjectDamage[]> {
-  const { wraps, damaged } = await readWraps(backend);
+  const { wraps, damaged, halves } = await readWraps(backend);
   const harm = wraps.length === 0 ? 'store' : 'none';
   const found: ObjectDamage[] = damaged.map((message) => ({
     name: keyPrefix,
@@ -78,6 +78,7 @@ async function checkKeys({ backend }: StoreState): Promise<ObjectDamage[]> {
     harm,
     message,
   }));
+  for (const { name, kind, message } of halves) found.push({ name, kind, harm: 'none', message });
   if (wraps.length === 0 && damaged.length === 0)
     found.push({ name: keyPrefix, kind: 'missing', harm, message: 'The store has no key left.' });
   return found;

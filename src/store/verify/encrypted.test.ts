@@ -105,20 +105,42 @@ describe('in an encrypted store', () => {
     }
   });
 
+  test('half of a key is named, and mended from its copy', async () => {
+    const { backend } = await twoPoints();
+    await using store = await openStore(backend, open);
+    for (const name of [...backend.objects.keys()].filter((one) => one.endsWith('.key')))
+      for (const damaged of [Buffer.from('x'), undefined]) {
+        const whole = Buffer.from(backend.objects.get(name) ?? Buffer.alloc(0));
+        if (damaged === undefined) backend.objects.delete(name);
+        else backend.objects.set(name, damaged);
+        expect((await store.verify()).damagedObjects).toEqual([
+          expect.objectContaining({
+            name,
+            harm: 'none',
+            kind: damaged === undefined ? 'missing' : 'corrupt',
+          }),
+        ]);
+        const { steps } = await store.repair({ dryRun: false });
+        expect(steps).toEqual([expect.objectContaining({ action: 'rewrite', target: name })]);
+        expect(backend.objects.get(name)?.equals(whole)).toBe(true);
+      }
+  });
+
   test('a damaged key is named, and nothing but a key can mend it', async () => {
     const { backend } = await twoPoints();
     await using store = await openStore(backend, open);
-    const name = [...backend.objects.keys()].find((one) => /^keys\/.*\.key$/.test(one)) ?? '';
-    const whole = Buffer.from(backend.objects.get(name) ?? Buffer.alloc(0));
+    const names = [...backend.objects.keys()].filter((one) => one.endsWith('.key'));
+    const whole = Buffer.from(backend.objects.get(names[0] ?? '') ?? Buffer.alloc(0));
     for (const damaged of [whole.subarray(0, -1), Buffer.alloc(0), undefined]) {
-      if (damaged === undefined) backend.objects.delete(name);
-      else backend.objects.set(name, Buffer.from(damaged));
+      for (const name of names)
+        if (damaged === undefined) backend.objects.delete(name);
+        else backend.objects.set(name, Buffer.from(damaged));
       const { damagedObjects } = await store.verify();
       expect(damagedObjects).toEqual([expect.objectContaining({ name: 'keys/', harm: 'store' })]);
       const { steps } = await store.repair({ dryRun: false });
       expect(steps).toEqual([expect.objectContaining({ action: 'lost', target: 'keys/' })]);
     }
-    backend.objects.set(name, whole);
+    for (const name of names) backend.objects.set(name, whole);
     backend.objects.delete('keys/marker');
     expect((await store.repair({ dryRun: false })).steps).toEqual([
       expect.objectContaining({ action: 'rewrite', target: 'keys/marker' }),

@@ -1,6 +1,7 @@
 import { isHoldfastError, messageOf } from '../../errors/index.ts';
 import { encodeDocument } from '../document.ts';
 import { segmentEnd, segmentSections } from '../index-segment.ts';
+import { mendWraps } from '../keys/stored-wraps.ts';
 import {
   configName,
   generationPrefix,
@@ -12,6 +13,7 @@ import {
   pointName,
   quarantineOf,
   tablePrefix,
+  wrapIdOf,
 } from '../layout.ts';
 import { fetchObject } from '../object-access.ts';
 import { encodeConfig } from '../store-config.ts';
@@ -104,6 +106,8 @@ function planObjects(state: StoreState, objects: readonly ObjectDamage[], now: T
         reason,
         run: () => backend.put(name, [encodeDocument('marker', {})]),
       });
+    else if (wrapIdOf(name) !== undefined)
+      steps.push({ action: 'rewrite', target: name, reason, run: () => mendWraps(backend) });
     else if (name.startsWith(keyPrefix))
       steps.push({ action: 'lost', target: name, reason: `${reason} Add a key again.` });
     else if (quarantined !== undefined)
