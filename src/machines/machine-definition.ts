@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, stat, unlink } from 'node:fs/promises';
+import { readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../errors/index.ts';
-import { run } from '../platform/index.ts';
+import { makeDirectoryDurable, run } from '../platform/index.ts';
 import { describeDomain } from './domain-xml.ts';
 import type { HostContext } from './host-context.ts';
 import type { TakeIntent } from './ledger.ts';
@@ -83,6 +83,6 @@ async function packTpmState(host: HostContext, view: MachineView): Promise<strin
 /** A name in the machine's private directory that nobody else uses; leftovers end in `.tmp`. */
 export async function scratchPath(host: HostContext, uuid: string, name: string): Promise<string> {
   const directory = host.ledgers.directoryOf(uuid);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeDirectoryDurable(directory);
   return join(directory, `${name}-${randomBytes(6).toString('hex')}.tmp`);
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
 /** Suffix of a file that is being written; whoever owns the directory may delete leftovers with it at start. */
@@ -15,13 +15,38 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Creates `directory` and its missing parents, durably: each new entry is synced in the directory that holds it. */
+/**
+ * Creates `directory` and its missing parents, durably: each new entry is synced in the directory that holds it. Not with
+ * `recursive` of Node, which never ends where the parent is there and still nothing can be made in it (in `/proc`).
+ */
 export async function makeDirectoryDurable(directory: string, mode = 0o700): Promise<void> {
   const path = resolve(directory);
-  const first = await mkdir(path, { recursive: true, mode });
-  if (first === undefined) return;
-  for (let child = path; child.length >= first.length; child = dirname(child)) {
-    await syncDirectory(dirname(child));
+  const parent = dirname(path);
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    if (hasCode(error, 'EEXIST') && (await isDirectory(path))) return;
+    if (!hasCode(error, 'ENOENT') || parent === path) throw error;
+    await makeDirectoryDurable(parent, mode);
+    await mkdir(path, { mode }).catch(async (again: unknown) => {
+      // Somebody else may have been quicker.
+      if (!hasCode(again, 'EEXIST') || !(await isDirectory(path))) throw again;
+    });
+  }
+  await syncDirectory(parent);
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/** False also where there is nothing. */
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false;
+    throw error;
   }
 }
 
