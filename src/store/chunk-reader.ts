@@ -1,9 +1,11 @@
+import { directRoom } from '../platform/index.ts';
 import type { Backend } from './backend.ts';
 import type { ChunkCopy, ChunkIndex } from './chunk-index.ts';
 import type { JobResult, UnpackTarget } from './chunk-jobs.ts';
 import type { ChunkWorkers } from './chunk-workers.ts';
 import { decompressionRoom } from './codec.ts';
 import { packName } from './layout.ts';
+import { nearRuns } from './near-runs.ts';
 import { fetchObject } from './object-access.ts';
 import type { PackEntry } from './pack-format.ts';
 import type { PackTable } from './pack-table.ts';
@@ -128,6 +130,48 @@ export class ChunkReader {
     return damaged;
   }
 
+  /**
+   * As {@link lendMany} for chunks that lie here and there: those that lie near each other in a pack are fetched together,
+   * with what is between them. `use` gets one chunk at a time, in any order, and is done with it when it returns. Nothing is
+   * lent any more once this has settled. The chunks that cannot be read come in the order of `ids`.
+   */
+  async lendScattered(
+    ids: readonly Uint8Array[],
+    plainLength: number,
+    use: (number: number, data: Buffer) => void,
+    signal?: AbortSignal,
+  ): Promise<{ number: number; damage: ChunkDamage }[]> {
+    const damaged: { number: number; damage: ChunkDamage }[] = [];
+    const copies = await this.#index.find(ids, plainLength);
+    const limits = {
+      bytes: this.#slabs.inputBytes - directRoom(0),
+      count: Math.min(slabEntries, Math.max(1, Math.floor(this.#slabs.outputBytes / plainLength))),
+    };
+    const lendOne = async (number: number) => {
+      const { data, damage } = await this.read(ids[number] ?? Buffer.alloc(0), plainLength, signal);
+      if (damage === undefined) use(number, data);
+      else damaged.push({ number, damage });
+    };
+    const lendNear = async (run: readonly { number: number; copy: ChunkCopy }[]) => {
+      const runIds = run.map(({ number }) => ids[number] ?? Buffer.alloc(0));
+      const frames = run.map(({ copy }) => copy);
+      const room = decompressionRoom(run.length * plainLength);
+      const lent = await this.#fetch(frames, room, signal, async (slab, at) => {
+        const { wrong } = await this.#unpack(slab, runIds, frames, { plainLength, at, to: 'output' });
+        if (wrong !== undefined) return false;
+        for (const [place, { number }] of run.entries())
+          use(number, slab.output.subarray(place * plainLength, (place + 1) * plainLength));
+        return true;
+      });
+      if (lent !== true) for (const { number } of run) await lendOne(number);
+    };
+    const { runs, rest } = nearRuns(copies, limits);
+    const work = [...runs.map(lendNear), ...rest.map(lendOne)];
+    await Promise.allSettled(work);
+    await Promise.all(work);
+    return damaged.sort((a, b) => a.number - b.number);
+  }
+
   /** False when anything is wrong, before anything has been lent. */
   async #lendRun(
     ids: readonly Uint8Array[],
@@ -247,8 +291,8 @@ export class ChunkReader {
   }
 
   /**
-   * Brings the stored bytes of neighbours in a pack into a slab's input, from `at` on, for `use`. The slab has room for
-   * `outputBytes`. Undefined without the pack; text: why not.
+   * Brings the stored bytes of ascending frames of a pack, and what is between them, into a slab's input, from `at` on, for
+   * `use`. The slab has room for `outputBytes`. Undefined without the pack; text: why not.
    */
   async #fetch<T>(
     run: readonly ChunkCopy[],
@@ -259,7 +303,8 @@ export class ChunkReader {
     const [first] = run;
     if (first === undefined) throw new RangeError('nothing to fetch');
     const { offset } = first;
-    const length = run.reduce((sum, { storedLength }) => sum + storedLength, 0);
+    const last = run.at(-1) ?? first;
+    const length = last.offset + last.storedLength - offset;
     const name = packName(this.#packs.id(first.pack));
     const fetchInto = async (slab: Slab) => {
       const into = slab.input;

@@ -2,7 +2,7 @@ import type { DiskExtent } from './types.ts';
 
 const smallestWindowBytes = 1024 * 1024;
 
-/** The piece of a disk that is read, hashed and compressed together: 1 MiB, or one chunk if that is more. */
+/** How much of a disk is read, hashed and compressed together: 1 MiB, or one chunk if that is more. */
 export function windowBytesFor(chunkSizeBytes: number): number {
   return Math.max(smallestWindowBytes, chunkSizeBytes);
 }
@@ -14,7 +14,10 @@ export interface Piece {
   zero: boolean;
 }
 
-/** Pieces of one aligned window; `also` is an offset whose chunk has to be looked at though no piece may touch it. */
+/**
+ * Pieces of one aligned window, or of several that together touch no more chunks than one has; `also` is an offset whose
+ * chunk has to be looked at though no piece may touch it.
+ */
 export interface DiskWindow {
   kind: 'window';
   start: number;
@@ -68,6 +71,45 @@ export async function* cutIntoWindows(
   }
   if (open !== undefined) yield open;
   if (!tailDone && tail !== undefined) yield windowAt(startOf(tail));
+}
+
+/**
+ * Puts windows that follow each other together while the chunks they touch fit into one: scattered changes are then worked
+ * on as many at a time as changes that lie side by side.
+ */
+export async function* gatherWindows(
+  work: AsyncIterable<DiskWork>,
+  options: { windowBytes: number; chunkSizeBytes: number },
+): AsyncGenerator<DiskWork> {
+  const { windowBytes, chunkSizeBytes } = options;
+  const mostChunks = windowBytes / chunkSizeBytes;
+  let open: DiskWindow | undefined;
+  let openChunks = 0;
+  for await (const item of work) {
+    const chunks = item.kind === 'window' ? chunksTouched(item, chunkSizeBytes) : 0;
+    if (open !== undefined && item.kind === 'window' && openChunks + chunks <= mostChunks) {
+      for (const piece of item.pieces) open.pieces.push(piece);
+      if (item.also !== undefined) open.also = item.also; // only the last window of a disk has one
+      openChunks += chunks;
+      continue;
+    }
+    if (open !== undefined) yield open;
+    open = undefined;
+    if (item.kind === 'window') {
+      open = item;
+      openChunks = chunks;
+    } else yield item;
+  }
+  if (open !== undefined) yield open;
+}
+
+function chunksTouched({ pieces, also }: DiskWindow, chunkSizeBytes: number): number {
+  const touched = new Set<number>();
+  for (const { offset, length } of pieces)
+    for (let at = Math.floor(offset / chunkSizeBytes); at * chunkSizeBytes < offset + length; at++)
+      touched.add(at);
+  if (also !== undefined) touched.add(Math.floor(also / chunkSizeBytes));
+  return touched.size;
 }
 
 function checkExtent({ offset, length }: DiskExtent, reached: number, sizeBytes: number): void {

@@ -5,6 +5,7 @@ import {
   cutIntoWindows,
   type DiskWindow,
   type DiskWork,
+  gatherWindows,
   type Piece,
   windowBytesFor,
 } from './disk-windows.ts';
@@ -45,11 +46,13 @@ export async function writeDisk(request: WriteDiskRequest, parts: DiskWriterPart
   };
   const window = new WindowWriter(request, parts, base, progress, count);
   const endsInChunk = sizeBytes % chunkSizeBytes !== 0;
-  const work = cutIntoWindows(request.extents, {
+  const windowBytes = windowBytesFor(chunkSizeBytes);
+  const cut = cutIntoWindows(request.extents, {
     sizeBytes,
-    windowBytes: windowBytesFor(chunkSizeBytes),
+    windowBytes,
     tail: base !== undefined && base.disk.sizeBytes > sizeBytes && endsInChunk ? sizeBytes - 1 : undefined,
   });
+  const work = gatherWindows(cut, { windowBytes, chunkSizeBytes });
 
   async function* updates(): AsyncGenerator<MapUpdate> {
     for await (const changed of mapOrdered(work, parts.windows.count, (item) => window.write(item))) {
@@ -78,6 +81,13 @@ interface PlannedChunk {
   chunk: number;
   slot: number | undefined;
   pieces: readonly Piece[];
+}
+
+/** A chunk that needs something of the base: its `gaps`, as places in it, in its `content`. */
+interface BaseContent {
+  chunk: number;
+  content: Buffer;
+  gaps: readonly { from: number; to: number }[];
 }
 
 class WindowWriter {
@@ -166,6 +176,7 @@ class WindowWriter {
   async #fill(pieces: readonly Piece[], planned: readonly PlannedChunk[], slab: Slab): Promise<void> {
     const { chunkSizeBytes } = this.#parts;
     const work: Promise<void>[] = [];
+    const fromBase: BaseContent[] = [];
     for (const { chunk, slot, pieces: inside } of planned) {
       if (slot === undefined) continue;
       const { start, end } = this.#boundsOf(chunk);
@@ -174,8 +185,9 @@ class WindowWriter {
       for (const { offset, length, zero } of inside)
         if (zero) content.fill(0, offset - start, offset - start + length);
       const gaps = gapsBetween(inside, start, end);
-      if (gaps.length > 0) work.push(this.#fillFromBase(chunk, content, gaps));
+      if (gaps.length > 0) fromBase.push({ chunk, content, gaps });
     }
+    if (fromBase.length > 0) work.push(this.#fillFromBase(fromBase));
     const slotOf = new Map(planned.map(({ chunk, slot }) => [chunk, slot]));
     for (const { offset, length } of readsOf(pieces)) {
       const chunk = Math.floor(offset / chunkSizeBytes);
@@ -198,22 +210,27 @@ class WindowWriter {
     this.#progress.readBytes += into.length;
   }
 
-  /** `gaps` are parts of the chunk, as `from` and `to` within it. */
-  async #fillFromBase(
-    chunk: number,
-    content: Buffer,
-    gaps: readonly { from: number; to: number }[],
-  ): Promise<void> {
+  /** What is written only in part has the rest from the base: all such chunks of a window at once. */
+  async #fillFromBase(wanted: readonly BaseContent[]): Promise<void> {
     const { reader, signal, chunkSizeBytes } = this.#parts;
-    const id = await this.#base?.chunkId(chunk);
-    if (id === undefined) {
-      for (const { from, to } of gaps) content.fill(0, from, to);
-      return;
+    const stored: BaseContent[] = [];
+    const ids: Buffer[] = [];
+    for (const one of wanted) {
+      const id = await this.#base?.chunkId(one.chunk);
+      if (id === undefined) for (const { from, to } of one.gaps) one.content.fill(0, from, to);
+      else {
+        stored.push(one);
+        ids.push(id);
+      }
     }
-    const { data, damage } = await reader.read(id, chunkSizeBytes, signal);
-    if (damage !== undefined)
-      throw damagedDiskError({ offset: chunk * chunkSizeBytes, length: chunkSizeBytes, damage });
-    for (const { from, to } of gaps) data.copy(content, from, from, to);
+    const use = (number: number, data: Buffer) => {
+      const { content, gaps } = stored[number] ?? { content: data, gaps: [] };
+      for (const { from, to } of gaps) data.copy(content, from, from, to);
+    };
+    const [first] = await reader.lendScattered(ids, chunkSizeBytes, use, signal);
+    if (first === undefined) return;
+    const offset = (stored[first.number]?.chunk ?? 0) * chunkSizeBytes;
+    throw damagedDiskError({ offset, length: chunkSizeBytes, damage: first.damage });
   }
 }
 
