@@ -93,6 +93,20 @@ describe('a repair', () => {
     }
   });
 
+  test('goes by the size that a pack has now, when it was cut while the store was open', async () => {
+    const { backend, packs } = await twoPoints();
+    const name = packs[1] ?? '';
+    await using store = await openStore(backend, damageOptions);
+    const { bytes, entries } = entriesOf(backend, name);
+    backend.objects.set(name, bytes.subarray(0, entries[14]?.offset));
+    await store.verify();
+    const report = await store.repair(execute);
+    expect(stepsOf(report.steps)).toEqual([`salvage ${name}`, 'lost points/vm/new.point']);
+    expect(report.failed).toEqual([]);
+    expect(report.salvagedChunks).toBe(14);
+    expect((await restore(store, 'old')).equals(oldContent)).toBe(true);
+  });
+
   test('brings what is left of a pack that was cut into a new one, names what is lost, and lets the rest go', async () => {
     const clock = new MovableClock();
     const options = { ...damageOptions, clock };

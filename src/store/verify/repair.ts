@@ -149,10 +149,12 @@ async function planPacks(state: StoreState, work: CheckWork): Promise<Planned[]>
     if (!(all && container !== undefined)) suspects.add(pack); // those have been given up before
   for (const packId of suspects) {
     const check = await verifyPack(state, packId, work);
-    const sizeBytes = sink.packs.sizeOf(packId);
-    if (check === undefined || check.container === undefined || sizeBytes === undefined) continue;
+    if (check === undefined || check.container === undefined) continue;
     const { trailer, container } = check;
     const target = packName(packId);
+    // As it is now: what the store remembers is from before it was cut.
+    const sizeBytes = (await work.backend.stat(target))?.sizeBytes;
+    if (sizeBytes === undefined) continue;
     if (trailer !== undefined && hasAllFrames(trailer, sizeBytes)) {
       const run = async () => {
         await rewritePack(state, packId, trailer);
