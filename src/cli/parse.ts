@@ -35,7 +35,8 @@ export function parsePositive(text: string): number {
 
 /** A whole number of at least 0. */
 export function parseCount(text: string): number {
-  return text === '0' ? 0 : parsePositive(text);
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It takes a whole number, 0 or more.');
 }
 
 /** `key=value`, collected over several uses. */

@@ -9,7 +9,7 @@ export const storeCodes = {
   StoreExists: {
     status: 409,
     action:
-      'Choose another directory: a vault can not take over a store that is there. docs/store-format.md says how to restore from it without Holdfast.',
+      'Choose another place: a vault can not take over a store that is there. docs/store-format.md says how to restore from it without Holdfast.',
     retryable: false,
   },
   StoreVersionNotSupported: {

@@ -102,15 +102,15 @@ function stepsAfter({ steps, damagedPoints }: RepairReport, { damaged }: Healing
 }
 
 /** One line a step, and a last one with the sum. */
-export function planText({ steps, dryRun }: RepairReport): string {
+export function planText({ steps, failed, dryRun }: RepairReport): string {
   const lines = steps
     .slice(0, planLines)
     .map(({ action, target, reason }) => `${action} ${target}: ${reason}`);
   if (steps.length > planLines) lines.push(`and ${steps.length - planLines} more`);
   const toDo = steps.filter(({ action }) => action !== 'lost').length;
   const lost = steps.length - toDo;
-  lines.push(
-    steps.length === 0 ? 'nothing to repair' : `${toDo} ${dryRun ? 'to do' : 'done'}, ${lost} lost for now`,
-  );
+  const mended = dryRun ? `${toDo} to do` : `${toDo - failed.length} done`;
+  const notMended = failed.length === 0 ? '' : `, ${failed.length} not mended`;
+  lines.push(steps.length === 0 ? 'nothing to repair' : `${mended}${notMended}, ${lost} lost for now`);
   return lines.join('\n');
 }
