@@ -54,6 +54,36 @@ describe('damage is found, located, and stays where it is', () => {
     }
   });
 
+  test('an incremental that needs a damaged chunk names it; one that does not reads its neighbours', async () => {
+    const { backend, packs, disk } = await twoPoints();
+    const pack = packs[1] ?? '';
+    const { bytes, entries } = entriesOf(backend, pack);
+    const { id, offset: at = 0 } = entries[2] ?? {};
+    flip(bytes, at);
+    await using store = await openStore(backend, damageOptions);
+    const parts = Array.from({ length: Math.floor(newContent.length / testChunkBytes) }, (_, chunk) => ({
+      offset: chunk * testChunkBytes + 4096,
+      length: 4096,
+      zero: false,
+    }));
+    const content = Buffer.from(newContent);
+    for (const part of parts) content.fill(7, part.offset, part.offset + part.length);
+    const refused = await backUp(store, 'in-part', content, { base: disk, extents: parts }).catch(
+      (error: unknown) => error,
+    );
+    const [{ offset = -1 } = {}] = await store.verifyPoint('vm', 'new', {});
+    const chunkId = Buffer.from(id ?? []).toString('hex');
+    expect(refused).toMatchObject({
+      ...damaged,
+      message: expect.stringMatching(new RegExp(`Bytes ${offset} to .*${chunkId} in pack ${packIdOf(pack)}`)),
+    });
+    const extents = parts.map((part) =>
+      part.offset === offset + 4096 ? { offset, length: testChunkBytes, zero: false } : part,
+    );
+    await backUp(store, 'whole', content, { base: disk, extents });
+    expect((await restore(store, 'whole')).equals(content)).toBe(true);
+  });
+
   test('a flipped bit of a map page loses the stretch under it, not more', async () => {
     const { backend, packs } = await twoPoints();
     const { bytes, entries } = entriesOf(backend, packs[1] ?? '');
