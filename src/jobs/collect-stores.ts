@@ -1,14 +1,7 @@
-import {
-  getUpkeep,
-  inVault,
-  listItems,
-  listPoints,
-  listVaults,
-  saveUpkeep,
-  type VaultRow,
-} from '../catalog/index.ts';
+import { getUpkeep, listVaults, saveUpkeep, type VaultRow } from '../catalog/index.ts';
 import { isHoldfastError, messageOf } from '../errors/index.ts';
 import type { Store } from '../store/index.ts';
+import { pointsInVault } from './missing-points.ts';
 import type { Workshop } from './workshop.ts';
 
 /** A store is collected once a day: what one collection condemns, a later one removes. */
@@ -63,10 +56,8 @@ export async function noteCollected(workshop: Workshop, vaultId: string): Promis
 export async function isListingRight(workshop: Workshop, vault: VaultRow, store: Store): Promise<boolean> {
   const { points, damaged } = await store.listPoints();
   const listed = new Set(points.map((point) => point.pointId));
-  const expected: string[] = [];
-  for (const item of await listItems(workshop.db, vault.vault_id)) {
-    const rows = await listPoints(workshop.db, item.item_id);
-    expected.push(...rows.filter((row) => row.in_vault === inVault.yes).map((row) => row.point_id));
-  }
-  return damaged.length === 0 && expected.length > 0 && expected.every((pointId) => listed.has(pointId));
+  const expected = await pointsInVault(workshop.db, vault.vault_id);
+  return (
+    damaged.length === 0 && expected.length > 0 && expected.every(({ point_id }) => listed.has(point_id))
+  );
 }

@@ -116,6 +116,21 @@ describe('a verification', () => {
     });
   });
 
+  it.each(['while the store is open', 'while nobody looked'])(
+    'misses a point whose record somebody has deleted %s',
+    async (when) => {
+      const pointId = await latestPoint();
+      await backUp();
+      const name = `points/${estate.itemId}/${pointId}.point`;
+      expect(estate.backend.objects.delete(name)).toBe(true);
+      if (when === 'while nobody looked') await estate.restart();
+      const { status, error, properties } = await verify();
+      expect(status).toBe('Failed');
+      expect(error).toMatchObject({ code: 'StoreDamaged', message: expect.stringContaining(pointId) });
+      expect(properties).toMatchObject({ 'Recovery points': '1' });
+    },
+  );
+
   it('goes on after a restart of the service where it was', async () => {
     for (let number = 0; number < 3; number++) {
       estate.host.write(estate.vmUuid, 'vda', 0, randomBytes(4 * chunkBytes));

@@ -1,10 +1,18 @@
-import { getUpkeep, getVault, listOpenJobs, saveUpkeep, type VaultRow } from '../catalog/index.ts';
+import {
+  getUpkeep,
+  getVault,
+  listOpenJobs,
+  type PointRow,
+  saveUpkeep,
+  type VaultRow,
+} from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
 import type { JobStatus } from '../protection/index.ts';
-import type { Store, VerifyCursor, VerifyProgress, VerifyReport } from '../store/index.ts';
+import type { ObjectDamage, Store, VerifyCursor, VerifyProgress, VerifyReport } from '../store/index.ts';
 import type { Operation } from './engine.ts';
 import { healedProperties, healFromReplica } from './heal-from-replica.ts';
 import type { JobContext, RunningTask } from './job-context.ts';
+import { missingPoints } from './missing-points.ts';
 import { createPace } from './pace.ts';
 import { createProgressSum } from './progress.ts';
 import {
@@ -76,7 +84,11 @@ async function verify(workshop: Workshop, context: JobContext<VerifyPayload>): P
     using phase = workshop.phases.tryEnter('verification', vaultId);
     if (phase === undefined) throw underWay(vault);
     const store = await workshop.estate.store(vault);
-    const report = await checkAll(workshop, context, store, task);
+    const checked = await checkAll(workshop, context, store, task);
+    const missing = await missingPoints(db, vault, store, context.signal);
+    const known = new Set(checked.damagedObjects.map(({ name }) => name));
+    const unseen = missing.map(missingRecord).filter(({ name }) => !known.has(name));
+    const report = { ...checked, damagedObjects: [...checked.damagedObjects, ...unseen] };
     const healing = await healFromReplica(workshop, vault, store, report.damagedPoints, context.signal);
     await context.setProperties(healedProperties(healing));
     const left = { ...report, damagedPoints: healing.damaged };
@@ -102,6 +114,15 @@ async function verify(workshop: Workshop, context: JobContext<VerifyPayload>): P
       'Run "holdfast store repair"; what is read of a damaged pack is stored anew by backups that meet it.',
   });
   return 'CompletedWithWarnings';
+}
+
+function missingRecord({ item_id, point_id, taken_at }: PointRow): ObjectDamage {
+  return {
+    name: `points/${item_id}/${point_id}.point`,
+    kind: 'missing',
+    harm: 'point',
+    message: `Recovery point ${point_id} of ${taken_at} is no longer in the store: somebody has deleted its record.`,
+  };
 }
 
 const underWay = (vault: VaultRow) =>

@@ -7,6 +7,13 @@ const segmentMagic = Buffer.from('HFINDEX\n', 'latin1');
 const segmentHeaderBytes = 16;
 const sectionHeaderBytes = 48;
 
+function segmentHeader(): Buffer {
+  const header = Buffer.alloc(segmentHeaderBytes);
+  segmentMagic.copy(header);
+  header.writeUInt16LE(segmentVersion, 8);
+  return header;
+}
+
 /** What the index keeps of one pack: its trailer, word for word, so that the pack's name checks it. */
 export interface IndexSection {
   packId: string;
@@ -15,10 +22,7 @@ export interface IndexSection {
 }
 
 export function* encodeSegment(sections: Iterable<IndexSection>): Generator<Buffer> {
-  const header = Buffer.alloc(segmentHeaderBytes);
-  segmentMagic.copy(header);
-  header.writeUInt16LE(segmentVersion, 8);
-  yield header;
+  yield segmentHeader();
   for (const section of sections) {
     const head = Buffer.alloc(sectionHeaderBytes);
     head.write(section.packId, 0, 'hex');
@@ -35,8 +39,7 @@ export function* encodeSegment(sections: Iterable<IndexSection>): Generator<Buff
  * the packs, so damage needs no error, and another version is as good as no segment.
  */
 export function* segmentSections(segment: Buffer): Generator<IndexSection> {
-  if (!segment.subarray(0, 8).equals(segmentMagic) || segment.length < segmentHeaderBytes) return;
-  if (segment.readUInt16LE(8) !== segmentVersion) return;
+  if (!hasHeader(segment)) return;
   let at = segmentHeaderBytes;
   while (at + sectionHeaderBytes <= segment.length) {
     const head = segment.subarray(at, at + sectionHeaderBytes);
@@ -52,9 +55,14 @@ export function* segmentSections(segment: Buffer): Generator<IndexSection> {
   }
 }
 
+function hasHeader(segment: Buffer): boolean {
+  return segment.subarray(0, segmentHeaderBytes).equals(segmentHeader());
+}
+
 /** Where the last section that is whole ends: at the end of the segment, unless it is damaged or cut short. */
 export function segmentEnd(segment: Buffer): number {
+  if (!hasHeader(segment)) return -1;
   let end = segmentHeaderBytes;
   for (const { trailer } of segmentSections(segment)) end += sectionHeaderBytes + trailer.length;
-  return segment.length < segmentHeaderBytes ? -1 : end;
+  return end;
 }

@@ -58,6 +58,25 @@ async function readsAtOpening(backend: MemoryBackend): Promise<string[]> {
 }
 
 describe('the stored table of the index', () => {
+  test('and the segments are damaged by any change of their headers', async () => {
+    const whole = await storeWithTable();
+    const names = [...whole.objects.keys()].filter((name) => /^(table|index)\//.test(name));
+    expect(names.length).toBeGreaterThan(1);
+    await using store = await openStore(whole, options);
+    expect((await store.verify()).damagedObjects).toEqual([]);
+    for (const name of names)
+      for (let at = 0; at < 16; at++) {
+        const bytes = whole.objects.get(name) ?? Buffer.alloc(0);
+        bytes[at] = (bytes[at] ?? 0) ^ 1;
+        const { damagedObjects } = await store.verify();
+        bytes[at] = (bytes[at] ?? 0) ^ 1;
+        expect(
+          damagedObjects.map((each) => each.name),
+          `byte ${at}`,
+        ).toContain(name);
+      }
+  });
+
   test('opens a store without a look at segments or packs', async () => {
     const backend = await storeWithTable();
     expect(tablesOf(backend)).toHaveLength(1);

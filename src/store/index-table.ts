@@ -45,10 +45,7 @@ export async function* tableParts(
   }
   const numbers = new EntryMap(stretches, index.nextEntry);
   const numberOf = (entry: number) => numbers.get(entry);
-  const header = Buffer.alloc(headerBytes);
-  headerMagic.copy(header);
-  header.writeUInt16LE(tableVersion, 8);
-  yield header;
+  yield tableHeader();
   const blocks = Buffer.alloc(shardCount * blockRecordBytes);
   let at = headerBytes;
   for (let shard = 0; shard < shardCount; shard++) {
@@ -82,6 +79,13 @@ export async function* tableParts(
   yield footer;
 }
 
+function tableHeader(): Buffer {
+  const header = Buffer.alloc(headerBytes);
+  headerMagic.copy(header);
+  header.writeUInt16LE(tableVersion, 8);
+  return header;
+}
+
 interface TablePack {
   packId: string;
   packBytes: number;
@@ -101,6 +105,8 @@ interface TableHead {
 async function readHead(backend: Backend, { name, sizeBytes }: ObjectInfo): Promise<TableHead | undefined> {
   const place = { offset: sizeBytes - footerBytes, length: footerBytes };
   if (place.offset < headerBytes) return undefined;
+  const header = await fetchObject(backend, name, { offset: 0, length: headerBytes });
+  if (!Buffer.isBuffer(header) || !header.equals(tableHeader())) return undefined;
   const footer = await fetchObject(backend, name, place);
   if (!Buffer.isBuffer(footer) || footer.length !== footerBytes) return undefined;
   if (!footer.subarray(56).equals(footerMagic) || footer.readUInt16LE(48) !== tableVersion) return undefined;
