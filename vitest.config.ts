@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Three lanes. `fast` needs nothing but Node; `backends` starts servers for S3 and Azure Blob on loopback, which come
- * from npm with the other tools; `guests` needs libvirt, QEMU and root, boots real guests in a private libvirt
- * session, and therefore runs one file at a time.
+ * Four lanes. `fast` needs nothing but Node, nor does `long`, which tries many crashes, kills, mutations and
+ * interleavings; `backends` starts servers for S3 and Azure Blob on loopback, which come from npm with the other tools;
+ * `guests` needs libvirt, QEMU and root, boots real guests in a private libvirt session, and therefore runs one file at
+ * a time.
  */
 export default defineConfig({
   test: {
@@ -12,8 +13,16 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
-          exclude: ['**/*.guest.test.ts', '**/*.backend.test.ts', '**/node_modules/**'],
+          exclude: ['**/*.long.test.ts', '**/*.guest.test.ts', '**/*.backend.test.ts', '**/node_modules/**'],
           // Against tests that hang; a busy machine is no failure.
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'long',
+          include: ['src/**/*.long.test.ts', 'tests/**/*.long.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,
         },
