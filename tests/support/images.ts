@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { run } from '../../src/platform/index.ts';
+import { RunError, run } from '../../src/platform/index.ts';
 import type { Lab, LabGuest } from '../lab/index.ts';
+import { until } from './until.ts';
 
 const timeoutMs = 120_000;
 
@@ -18,6 +19,25 @@ export const imageAt = (path: string): Image => ({
   path,
   format: path.endsWith('.qcow2') ? 'qcow2' : 'raw',
 });
+
+/**
+ * Reads the images of a VM, again while layers of it are being merged: after a failed backup the next one's maintenance
+ * gives its layers up, and QEMU lets nobody open a chain through a layer it merges, and removes files between two steps.
+ * The whole reading is repeated, the look at the chain included.
+ */
+export async function betweenMerges<T>(what: string, read: () => Promise<T>): Promise<T> {
+  const found: T[] = [];
+  await until(`${what} could be read`, async () => {
+    try {
+      found.push(await read());
+      return true;
+    } catch (error) {
+      if (error instanceof RunError && /Failed to get|No such file/.test(error.result.stderr)) return false;
+      throw error;
+    }
+  });
+  return found[0] as T;
+}
 
 /** SHA-256 of a disk's whole content as a guest sees it, and its size; told by qemu-img, not by our own readers. */
 export async function digestOf({ path, format }: Image): Promise<string> {

@@ -10,7 +10,7 @@ import {
 } from '../../src/api/client/index.ts';
 import { type Lab, type LabGuest, startLab } from '../lab/index.ts';
 import { type CommandLine, commandLine } from './command-line.ts';
-import { digestOf, frozenLayer, imageAt } from './images.ts';
+import { betweenMerges, digestOf, frozenLayer, imageAt } from './images.ts';
 import { type ServiceProcess, startServiceProcess } from './service-process.ts';
 
 const vault = 'Main';
@@ -150,9 +150,12 @@ export class Product implements AsyncDisposable {
   /** Notes what the frozen images of a point hold, to compare restores with after they are gone. */
   async record(guest: LabGuest, point: RecoveryPoint): Promise<void> {
     for (const { target } of point.properties.holdfast.disks) {
-      const frozen = await frozenLayer(this.lab, guest, target, point.name);
-      if (frozen === undefined) throw new Error(`point ${point.name} has no frozen layer of ${target}`);
-      this.#frozen.set(`${point.name}/${target}`, await digestOf(frozen));
+      const digest = await betweenMerges(`the frozen ${target} of ${point.name}`, async () => {
+        const frozen = await frozenLayer(this.lab, guest, target, point.name);
+        if (frozen === undefined) throw new Error(`point ${point.name} has no frozen layer of ${target}`);
+        return digestOf(frozen);
+      });
+      this.#frozen.set(`${point.name}/${target}`, digest);
     }
   }
 
