@@ -1,0 +1,21 @@
+import { z } from 'zod';
+
+/** What every ARM resource has. */
+export const resource = { id: z.string(), name: z.string(), type: z.string() };
+
+export const errorBody = z.object({
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    target: z.string().optional(),
+    /** `type: "RecommendedAction"` carries what to do, as `info.action`. */
+    additionalInfo: z
+      .array(z.object({ type: z.string(), info: z.record(z.string(), z.unknown()) }))
+      .optional(),
+  }),
+});
+export type ErrorBody = z.infer<typeof errorBody>;
+
+/** Page of a list; `nextLink` is absolute and present while there is more. */
+export const listOf = <T extends z.ZodType>(item: T) =>
+  z.object({ value: z.array(item), nextLink: z.string().optional() });

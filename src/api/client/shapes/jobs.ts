@@ -1,0 +1,90 @@
+/** Backup jobs of a vault. */
+import { z } from 'zod';
+import { resource } from './common.ts';
+
+export const jobStatus = z.enum([
+  'InProgress',
+  'Completed',
+  'CompletedWithWarnings',
+  'Failed',
+  'Cancelling',
+  'Cancelled',
+]);
+export type JobStatus = z.infer<typeof jobStatus>;
+
+/** Figures of one task of a job. Counters only ever grow; `totalBytes` is absent until it is known. */
+export const taskProgress = z.object({
+  processedBytes: z.number(),
+  totalBytes: z.number().optional(),
+  /** Bytes read from the machine's layers (backup) or from the vault (restore). */
+  readBytes: z.number(),
+  /** Bytes of content the vault did not have yet, before compression. */
+  newBytes: z.number(),
+  /** Bytes written to the vault (backup) or to the restored disks (restore). */
+  storedBytes: z.number(),
+  /** Averaged over the last half minute. */
+  bytesPerSecond: z.number().optional(),
+  remainingSeconds: z.number().optional(),
+});
+export type TaskProgress = z.infer<typeof taskProgress>;
+
+export const jobTask = z.object({
+  taskId: z.string(),
+  status: z.enum(['NotStarted', 'InProgress', 'Completed', 'Failed', 'Skipped', 'Cancelled']),
+  startTime: z.string().optional(),
+  endTime: z.string().optional(),
+  /** ISO 8601 span. */
+  duration: z.string().optional(),
+  progressPercentage: z.number().optional(),
+  holdfast: z.object({ message: z.string().optional(), progress: taskProgress.optional() }).optional(),
+});
+export type JobTask = z.infer<typeof jobTask>;
+
+export const job = z.object({
+  ...resource,
+  properties: z.object({
+    jobType: z.literal('AzureIaaSVMJob'),
+    backupManagementType: z.literal('AzureIaasVM'),
+    operation: z.enum([
+      'ConfigureBackup',
+      'Backup',
+      'Restore',
+      'DisableBackup',
+      'Replicate',
+      'VerifyStore',
+      'VerifyReplica',
+      'RepairStore',
+      'CollectStore',
+    ]),
+    status: jobStatus,
+    entityFriendlyName: z.string(),
+    containerName: z.string().optional(),
+    startTime: z.string(),
+    endTime: z.string().optional(),
+    duration: z.string(),
+    activityId: z.string(),
+    isUserTriggered: z.boolean(),
+    actionsInfo: z.array(z.literal('Cancellable')).optional(),
+    errorDetails: z
+      .array(
+        z.object({
+          errorCode: z.number(),
+          errorTitle: z.string(),
+          errorString: z.string(),
+          recommendations: z.array(z.string()),
+        }),
+      )
+      .optional(),
+    /** Only in the answer for one job. */
+    extendedInfo: z
+      .object({
+        tasksList: z.array(jobTask),
+        propertyBag: z.record(z.string(), z.string()),
+        progressPercentage: z.number().optional(),
+        estimatedRemainingDuration: z.string().optional(),
+        dynamicErrorMessage: z.string().optional(),
+      })
+      .optional(),
+  }),
+});
+export type Job = z.infer<typeof job>;
