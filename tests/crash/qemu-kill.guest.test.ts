@@ -60,6 +60,8 @@ async function startAgain(): Promise<void> {
 
 /** The guest runs and writes, the next backup is an incremental one, and it leaves no process behind. */
 async function expectNextBackup(where: string): Promise<void> {
+  // A libvirtd that has just started knows the guest before it has its agent.
+  await guest.waitForAgent();
   expect(await guest.isFrozen(), where).toBe(false);
   await expectCounting(guest, 'vda');
   await product.recordAll(guest);
