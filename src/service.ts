@@ -299,6 +299,7 @@ async function adoptSystemHost({ db, estate, clock, log, signal }: Workshop): Pr
     resource_group: 'default',
     name: 'local',
     location: 'local',
+    zone: null,
     uri: 'qemu:///system',
     overlay_directory: null,
     created_at: clock.now().toString({ fractionalSecondDigits: 3 }),

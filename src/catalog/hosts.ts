@@ -22,6 +22,7 @@ export async function saveHost(db: Database, host: HostRow): Promise<void> {
     .onConflict((conflict) =>
       conflict.column('name').doUpdateSet({
         location: host.location,
+        zone: host.zone,
         uri: host.uri,
         overlay_directory: host.overlay_directory,
       }),

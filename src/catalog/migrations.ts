@@ -15,6 +15,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn('resource_group', 'text', (c) => c.notNull())
         .addColumn('name', 'text', (c) => c.notNull())
         .addColumn('location', 'text', (c) => c.notNull())
+        .addColumn('zone', 'text')
         .addColumn('uri', 'text', (c) => c.notNull())
         .addColumn('overlay_directory', 'text')
         .addColumn('created_at', 'text', (c) => c.notNull())

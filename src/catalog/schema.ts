@@ -24,6 +24,8 @@ export interface HostRow {
   resource_group: string;
   name: string;
   location: string;
+  /** The extended zone of the region that it is in; null: in the region itself. */
+  zone: string | null;
   uri: string;
   overlay_directory: string | null;
   created_at: string;

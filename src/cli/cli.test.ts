@@ -350,11 +350,14 @@ describe('changes', () => {
       properties: { uri: 'qemu:///system', status: 'Connected' },
     };
     const { run, received } = await world({ 'PUT GROUP/providers/Holdfast.Fleet/hosts/rack1': host });
-    const { code, out } = await run('host add rack1 --uri qemu:///system --overlay-directory /var/o');
+    const { code, out } = await run(
+      'host add rack1 --uri qemu:///system --region west --zone z1 --overlay-directory /var/o',
+    );
     expect(code).toBe(0);
     expect(out).toContain('Status          connected\n');
     expect(received.at(-1)?.body).toEqual({
-      location: 'local',
+      location: 'west',
+      extendedLocation: { name: 'z1', type: 'EdgeZone' },
       properties: { uri: 'qemu:///system', overlayDirectory: '/var/o' },
     });
   });

@@ -5,6 +5,11 @@ export const machineCodes = {
     action: 'Check that libvirt runs on the host and that its connection URI is right, then try again.',
     retryable: true,
   },
+  UserErrorZoneOfOtherRegion: {
+    status: 409,
+    action: 'Give the host the region of the zone, or another zone.',
+    retryable: false,
+  },
   HostToolMissing: {
     status: 409,
     action: 'Install the named program on the host (Debian packages libvirt-clients and qemu-utils).',

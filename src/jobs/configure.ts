@@ -14,10 +14,12 @@ import {
   type VaultRow,
 } from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
+import { refusalError, refusePolicy } from '../protection/index.ts';
 import { bindToMachine, refuseUnlessGone } from './bind-item.ts';
 import type { Operation } from './engine.ts';
 import type { FoundMachine } from './estate.ts';
 import type { StoredPoint } from './stored-point.ts';
+import { vmFactsOf } from './vm-facts.ts';
 import type { Workshop } from './workshop.ts';
 
 interface ConfigurePayload {
@@ -68,6 +70,8 @@ export async function configureProtection(
       { target: machine.name },
     );
   }
+  const [misfit, ...misfits] = refusePolicy(vmFactsOf(found, excludedDisks), policy);
+  if (misfit !== undefined) throw refusalError([misfit, ...misfits], machine.name);
   await refuseObstacles(workshop, found, excludedDisks);
   if (replaces) await bindToMachine(workshop, known, found);
   const now = workshop.clock.now().toString({ fractionalSecondDigits: 3 });

@@ -12,6 +12,7 @@ const row: HostRow = {
   resource_group: 'default',
   name: 'h1',
   location: 'local',
+  zone: null,
   uri: 'memory:a',
   overlay_directory: null,
   created_at: '2026-01-01T00:00:00.000Z',

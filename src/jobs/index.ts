@@ -25,6 +25,7 @@ export { nameFullHome } from './full-home.ts';
 export { createLimits } from './limits.ts';
 export type { Logger } from './logger.ts';
 export { maintainAll, maintenanceIdle } from './maintenance.ts';
+export { refusePlace } from './move-host.ts';
 export { policyOf } from './policies.ts';
 export type { TaskProgress } from './progress.ts';
 export { repairStoreOperation, startRepair } from './repair-store.ts';

@@ -28,6 +28,7 @@ export interface DiskXml {
   readOnly: boolean;
   shareable: boolean;
   transient: boolean;
+  cache: string | undefined;
   /** Anything in the disk or its chain that says its content is encrypted. */
   encrypted: boolean;
   /** The guest's disk is a part of the image (`<slice>`); layers over it would not line up. */
@@ -137,6 +138,7 @@ function describeDisk(disk: XmlElement): DiskXml {
     readOnly: find(disk, 'readonly') !== undefined,
     shareable: find(disk, 'shareable') !== undefined,
     transient: find(disk, 'transient') !== undefined,
+    cache: find(disk, 'driver')?.attributes.cache,
     encrypted: [...descendants(disk)].some((child) => child.name === 'encryption'),
     sliced: find(disk, 'source', 'slices') !== undefined,
     mirror: find(disk, 'mirror') !== undefined,

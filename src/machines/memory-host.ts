@@ -77,6 +77,7 @@ export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost
       readOnly: false,
       shareable: false,
       transient: false,
+      cache: undefined,
       chain: [],
     })),
     memoryBytes: 2 ** 20,

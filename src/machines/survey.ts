@@ -44,6 +44,7 @@ async function toMachine(status: DomainStatus, domain: DomainXml, signal?: Abort
       readOnly: disk.readOnly,
       shareable: disk.shareable,
       transient: disk.transient,
+      cache: disk.cache,
       chain,
     });
   }

@@ -30,6 +30,8 @@ export interface MachineDisk {
   readOnly: boolean;
   shareable: boolean;
   transient: boolean;
+  /** QEMU's cache mode as the definition has it: `none`, `unsafe`, ...; undefined: QEMU's own default. */
+  cache: string | undefined;
   /** Image files from the active one down to the base. */
   chain: readonly { path: string; format: string }[];
 }

@@ -49,7 +49,13 @@ export {
   type TaskStatus,
 } from './job-status.ts';
 export { type Judgement, type Refusal, refusalError } from './judgement.ts';
-export { hostNameProblem, policyNameProblem, resourceGroupNameProblem, vaultNameProblem } from './names.ts';
+export {
+  hostNameProblem,
+  policyNameProblem,
+  resourceGroupNameProblem,
+  vaultNameProblem,
+  zoneNameProblem,
+} from './names.ts';
 export { judgePointDeletion, judgePointExtension } from './point-rules.ts';
 export {
   type BackupPolicy,

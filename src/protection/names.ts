@@ -28,6 +28,15 @@ export function policyNameProblem(name: string): string | undefined {
   return `'${name}' is no policy name: it takes 3 to 150 ASCII letters, digits, '-', '_' and '!', the first a letter.`;
 }
 
+/** Azure's rule for extended zones is not published; what it names them with fits this. */
+const zoneName = /^[A-Za-z][A-Za-z0-9-]{0,62}$/;
+
+/** A rule that a name breaks, as a sentence; undefined when it breaks none. */
+export function zoneNameProblem(name: string): string | undefined {
+  if (zoneName.test(name)) return undefined;
+  return `'${name}' is no name of a zone: it takes 1 to 63 letters, digits and hyphens, the first a letter.`;
+}
+
 const hostName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /** A rule that a name breaks, as a sentence; undefined when it breaks none. */

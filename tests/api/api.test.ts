@@ -9,8 +9,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLocalCredential } from '../../src/access/index.ts';
 import { createClient, type HoldfastClient } from '../../src/api/client/index.ts';
 import { createServer, ensureCertificate, resourceIds } from '../../src/api/index.ts';
+import { updateItem } from '../../src/catalog/index.ts';
 import { StorePlaces, VaultKeys } from '../../src/jobs/index.ts';
 import { createSmallEstate, type SmallEstate } from '../../src/jobs/testing/small-estate.ts';
+import { enhancedPolicy } from '../../src/protection/index.ts';
 import { createStore, fileSystemBackend, openStore } from '../../src/store/index.ts';
 
 const subscriptionId = '11111111-2222-3333-4444-555555555555';
@@ -495,6 +497,45 @@ describe('hosts', () => {
     }
     expect((await client.hosts.get('default', 'memory')).properties.uri).toBe('memory:');
     expect((await client.hosts.put('default', 'memory', moved)).properties.uri).toBe('memory:other');
+  });
+
+  it('puts a host into an extended zone only where the protection of its VMs allows it', async () => {
+    const inZone = { ...memory, extendedLocation: { name: 'z1', type: 'EdgeZone' as const } };
+    const put = (body: Parameters<typeof client.hosts.put>[2]) => client.hosts.put('default', 'memory', body);
+    await expect(put(inZone)).rejects.toMatchObject({
+      code: 'UserErrorExtendedZoneNeedsEnhancedPolicy',
+      message: expect.stringContaining("'web'"),
+    });
+    await expect(put({ ...memory, location: 'east' })).rejects.toMatchObject({
+      code: 'UserErrorVaultAndVmInDifferentRegions',
+    });
+    const { db } = estate.workshop;
+    await sql`insert into policies values ('v1', 'EnhancedPolicy', ${JSON.stringify(enhancedPolicy)})`.execute(
+      db,
+    );
+    await updateItem(db, estate.itemId, { policy_name: 'EnhancedPolicy' });
+    const before = await estate.workshop.estate.host('memory');
+    expect(await put(inZone)).toMatchObject({ location: 'local', extendedLocation: { name: 'z1' } });
+    expect(await estate.workshop.estate.host('memory')).toBe(before);
+    expect(await client.virtualMachines.get('default', 'web')).toMatchObject({
+      extendedLocation: { name: 'z1', type: 'EdgeZone' },
+    });
+    const standard = { policyId: `${vaultUrl}/backupPolicies/DefaultPolicy` };
+    await expect(
+      client.items.put(item, {
+        properties: {
+          protectedItemType: 'Microsoft.Compute/virtualMachines',
+          sourceResourceId: machineId('default'),
+          ...standard,
+        },
+      }),
+    ).rejects.toMatchObject({ code: 'UserErrorExtendedZoneNeedsEnhancedPolicy' });
+    const other = { ...inZone, location: 'east', properties: { uri: 'memory:2' } };
+    await expect(client.hosts.put('default', 'second', other)).rejects.toMatchObject({
+      code: 'UserErrorZoneOfOtherRegion',
+    });
+    const unnamed = { ...inZone, extendedLocation: { name: 'a b', type: 'EdgeZone' as const } };
+    await expect(put(unnamed)).rejects.toMatchObject({ code: 'InvalidInput' });
   });
 
   it('connects one URI once', async () => {

@@ -9,8 +9,8 @@ import {
   saveHost,
 } from '../../catalog/index.ts';
 import { HoldfastError } from '../../errors/index.ts';
-import { sameConnection, type Workshop } from '../../jobs/index.ts';
-import { hostNameProblem, resourceGroupNameProblem } from '../../protection/index.ts';
+import { refusePlace, sameConnection, type Workshop } from '../../jobs/index.ts';
+import { hostNameProblem, resourceGroupNameProblem, zoneNameProblem } from '../../protection/index.ts';
 import { type Host, hostRequest } from '../client/index.ts';
 import {
   type ApiScope,
@@ -21,6 +21,10 @@ import {
   subscriptionPath,
 } from '../scope.ts';
 
+export function presentZone({ zone }: HostRow): Pick<Host, 'extendedLocation'> {
+  return zone === null ? {} : { extendedLocation: { name: zone, type: 'EdgeZone' } };
+}
+
 async function present(scope: ApiScope, row: HostRow): Promise<Host> {
   const status = await scope.workshop.estate.hostStatus(row);
   return {
@@ -28,6 +32,7 @@ async function present(scope: ApiScope, row: HostRow): Promise<Host> {
     name: row.name,
     type: 'Holdfast.Fleet/hosts',
     location: row.location,
+    ...presentZone(row),
     properties: {
       uri: row.uri,
       ...(row.overlay_directory === null ? {} : { overlayDirectory: row.overlay_directory }),
@@ -94,6 +99,7 @@ async function saveConnection({ db, phases, estate }: Workshop, row: HostRow): P
     );
     const open = (await listOpenJobs(tx)).find((job) => job.item_id !== null && itemIds.has(job.item_id));
     if (open !== undefined) throw inUse(open.entity_name);
+    await refusePlace(tx, row);
     await saveHost(tx, row);
   });
   await estate.closeHost(row.name);
@@ -121,7 +127,11 @@ export const registerHosts: RegisterRoutes = (app, scope) => {
     const body = parseBody(hostRequest, request);
     const name = param(request, 'host');
     const group = param(request, 'group');
-    const problem = hostNameProblem(name) ?? resourceGroupNameProblem(group);
+    const zone = body.extendedLocation?.name ?? null;
+    const problem =
+      hostNameProblem(name) ??
+      resourceGroupNameProblem(group) ??
+      (zone === null ? undefined : zoneNameProblem(zone));
     if (problem !== undefined) throw new HoldfastError('InvalidInput', problem, { target: name });
     const known = await findHost(db, name);
     if (known !== undefined && known.resource_group.toLowerCase() !== group.toLowerCase()) {
@@ -135,16 +145,23 @@ export const registerHosts: RegisterRoutes = (app, scope) => {
       resource_group: known?.resource_group ?? group,
       name: known?.name ?? name,
       location: body.location,
+      zone,
       uri: body.properties.uri,
       overlay_directory: body.properties.overlayDirectory ?? null,
       created_at: known?.created_at ?? clock.now().toString({ fractionalSecondDigits: 3 }),
     };
     if (known === undefined || !sameConnection(known, row)) {
       await refuseSecondConnection(db, row);
+      await refusePlace(db, row);
       // An address that does not answer is refused now rather than found out at the first backup.
       await estate.tryHost(row);
       await saveConnection(scope.workshop, row);
-    } else if (known.location !== row.location) await saveHost(db, row);
+    } else if (known.location !== row.location || known.zone !== row.zone) {
+      await db.transaction().execute(async (tx) => {
+        await refusePlace(tx, row);
+        await saveHost(tx, row);
+      });
+    }
     reply.code(known === undefined ? 201 : 200);
     return present(scope, row);
   });

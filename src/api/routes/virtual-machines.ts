@@ -2,6 +2,7 @@ import { getVault, type ItemRow, listItems } from '../../catalog/index.ts';
 import type { FoundMachine } from '../../jobs/index.ts';
 import type { VirtualMachine } from '../client/index.ts';
 import { type ApiScope, groupPath, param, type RegisterRoutes, subscriptionPath } from '../scope.ts';
+import { presentZone } from './hosts.ts';
 
 type Obstacles = NonNullable<VirtualMachine['properties']['protection']['obstacles']>;
 
@@ -34,6 +35,7 @@ async function present(
     name: machine.name,
     type: 'Holdfast.Fleet/virtualMachines',
     location: host.location,
+    ...presentZone(host),
     properties: {
       vmId: machine.uuid,
       host: host.name,

@@ -28,14 +28,16 @@ export function addHostCommands(program: Command, cli: Cli): void {
       [
         { header: 'NAME' },
         { header: 'GROUP' },
+        { header: 'REGION' },
         { header: 'STATUS' },
         { header: 'VMS', align: 'right' },
         { header: 'URI' },
         { header: 'QEMU' },
       ],
-      ({ id, name, properties }) => [
+      ({ id, name, location, extendedLocation, properties }) => [
         name,
         segmentOf(id, 'resourceGroups') ?? nothing,
+        extendedLocation === undefined ? location : `${location}/${extendedLocation.name}`,
         statusWords[properties.status],
         String(properties.virtualMachines ?? nothing),
         properties.uri,
@@ -68,16 +70,18 @@ export function addHostCommands(program: Command, cli: Cli): void {
     }),
   )
     .requiredOption('--uri <uri>', 'libvirt connection URI')
-    .option('--location <region>', 'region the host is in', 'local')
+    .option('--region <region>', 'region the host is in', 'local')
+    .option('--zone <zone>', 'extended zone of the region that it is in (default: in the region itself)')
     .option(
       '--overlay-directory <directory>',
       'where snapshots of block devices are kept on the host (default: image files have theirs beside them)',
       parseDirectory,
     );
-  onRun<{ uri: string; location: string; overlayDirectory?: string }>(add, cli, async (call) => {
-    const { uri, location, overlayDirectory } = call.options;
+  onRun<{ uri: string; region: string; zone?: string; overlayDirectory?: string }>(add, cli, async (call) => {
+    const { uri, region, zone, overlayDirectory } = call.options;
     const host = await (await call.connect()).hosts.put(call.resourceGroup, call.name, {
-      location,
+      location: region,
+      ...(zone === undefined ? {} : { extendedLocation: { name: zone, type: 'EdgeZone' } }),
       properties: { uri, ...(overlayDirectory === undefined ? {} : { overlayDirectory }) },
     });
     showHost(call, host);
@@ -109,7 +113,8 @@ function showHost(call: Call, host: Host): void {
   call.show(host, [
     ['Name', host.name],
     ['Resource group', segmentOf(host.id, 'resourceGroups')],
-    ['Location', host.location],
+    ['Region', host.location],
+    ['Extended zone', host.extendedLocation?.name],
     ['URI', properties.uri],
     ['Status', statusWords[properties.status]],
     ['', properties.statusMessage],

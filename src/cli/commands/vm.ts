@@ -90,6 +90,8 @@ function showVm(call: Call, vm: VirtualMachine): void {
     ['Name', vm.name],
     ['Resource group', segmentOf(vm.id, 'resourceGroups')],
     ['Host', nameOf(properties.host)],
+    ['Region', vm.location],
+    ['Extended zone', vm.extendedLocation?.name],
     ['UUID', properties.vmId],
     ['Power', properties.powerState],
     ['CPUs', String(properties.vcpus)],

@@ -195,6 +195,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     resource_group: 'default',
     name: 'memory',
     location: 'local',
+    zone: null,
     uri: 'memory:',
     overlay_directory: null,
     created_at: created,

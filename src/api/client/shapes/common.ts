@@ -3,6 +3,9 @@ import { z } from 'zod';
 /** What every ARM resource has. */
 export const resource = { id: z.string(), name: z.string(), type: z.string() };
 
+/** The extended zone of its region that something is in; absent: in the region itself. As Azure writes it. */
+export const extendedLocation = z.object({ name: z.string(), type: z.literal('EdgeZone') });
+
 export const errorBody = z.object({
   error: z.object({
     code: z.string(),

@@ -1,9 +1,12 @@
 /** Holdfast.Fleet/hosts: libvirt connections. */
 import { z } from 'zod';
-import { resource } from './common.ts';
+import { extendedLocation, resource } from './common.ts';
 
 export const hostRequest = z.strictObject({
   location: z.string().min(1).max(64).default('local'),
+  extendedLocation: z
+    .strictObject({ name: z.string(), type: z.literal('EdgeZone').default('EdgeZone') })
+    .optional(),
   properties: z.strictObject({
     /** libvirt connection URI, for example `qemu:///system`. */
     uri: z.string().min(1).max(1024),
@@ -16,6 +19,7 @@ export type HostRequest = z.infer<typeof hostRequest>;
 export const host = z.object({
   ...resource,
   location: z.string(),
+  extendedLocation: extendedLocation.optional(),
   properties: z.object({
     uri: z.string(),
     overlayDirectory: z.string().optional(),

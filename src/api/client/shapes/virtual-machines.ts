@@ -1,10 +1,11 @@
 /** Holdfast.Fleet/virtualMachines: what the hosts run. */
 import { z } from 'zod';
-import { resource } from './common.ts';
+import { extendedLocation, resource } from './common.ts';
 
 export const virtualMachine = z.object({
   ...resource,
   location: z.string(),
+  extendedLocation: extendedLocation.optional(),
   properties: z.object({
     vmId: z.string(),
     host: z.string(),
