@@ -1,9 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { type FastifyError, type FastifyInstance, fastify } from 'fastify';
+import {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+} from 'fastify';
 import type { LocalCredential } from '../access/index.ts';
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
 import { type Logger, nameFullHome } from '../jobs/index.ts';
-import type { ErrorBody } from './client/index.ts';
+import { checkApiVersion } from './protocol/api-version.ts';
+import { errorBodyOf, inputErrorOf } from './protocol/error-body.ts';
+import { defaultThrottle, Throttle, type ThrottleLimits } from './protocol/throttle.ts';
 import { registerHosts } from './routes/hosts.ts';
 import { registerJobs } from './routes/jobs.ts';
 import { registerOperations } from './routes/operations.ts';
@@ -16,7 +24,7 @@ import { registerStores } from './routes/stores.ts';
 import { registerVaultKeys } from './routes/vault-keys.ts';
 import { registerVaults } from './routes/vaults.ts';
 import { registerVirtualMachines } from './routes/virtual-machines.ts';
-import { type ApiScope, checkSubscription } from './scope.ts';
+import { type ApiScope, checkSubscription, query } from './scope.ts';
 
 /** Requests larger than this are refused; no request of ours needs more. */
 const bodyLimitBytes = 1024 * 1024;
@@ -26,13 +34,15 @@ export interface ServerOptions {
   credential: LocalCredential;
   tls: { key: string; cert: string };
   log: Logger;
+  /** How many requests one principal may make. */
+  throttle?: ThrottleLimits;
 }
 
 /**
  * The REST API as an HTTPS server. A request passes, in order: request id, sign-in, subscription, its route, the error
  * handler. Paths are matched without regard to case, as ARM does.
  */
-export function createServer({ scope, credential, tls, log }: ServerOptions): FastifyInstance {
+export function createServer({ scope, credential, tls, log, ...options }: ServerOptions): FastifyInstance {
   const app = fastify({
     https: { ...tls, minVersion: 'TLSv1.2' },
     bodyLimit: bodyLimitBytes,
@@ -41,6 +51,8 @@ export function createServer({ scope, credential, tls, log }: ServerOptions): Fa
     routerOptions: { caseSensitive: false, ignoreTrailingSlash: true, maxParamLength: 512 },
     logger: false,
   });
+
+  const throttle = new Throttle(options.throttle ?? defaultThrottle, () => performance.now());
 
   // Azure's clients may send a content type with no body.
   app.removeContentTypeParser('application/json');
@@ -55,13 +67,18 @@ export function createServer({ scope, credential, tls, log }: ServerOptions): Fa
 
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-ms-request-id', request.id).header('cache-control', 'no-cache');
-    const clientId = request.headers['x-ms-client-request-id'];
-    if (typeof clientId === 'string' && /^[\w-]{1,128}$/.test(clientId))
-      reply.header('x-ms-client-request-id', clientId);
+    reply.header(
+      'x-ms-correlation-request-id',
+      idHeader(request, 'x-ms-correlation-request-id') ?? request.id,
+    );
+    const clientId = idHeader(request, 'x-ms-client-request-id');
+    if (clientId !== undefined) reply.header('x-ms-client-request-id', clientId);
     if (credential.authenticate(request.headers.authorization) === undefined) {
       reply.header('www-authenticate', 'Bearer');
       throw new HoldfastError('Unauthorized', 'The request carries no valid token.');
     }
+    admit(throttle, request, reply);
+    checkApiVersion(request.url.split('?')[0] ?? '', query(request, 'api-version'));
     checkSubscription(scope, request);
   });
 
@@ -74,11 +91,13 @@ export function createServer({ scope, credential, tls, log }: ServerOptions): Fa
 
   app.setErrorHandler((error: FastifyError | HoldfastError, request, reply) => {
     const named = nameFullHome(error);
-    const known = isHoldfastError(named) ? named : asInputError(error);
+    const known = isHoldfastError(named) ? named : inputErrorOf(error);
     if (known === undefined) log.error({ requestId: request.id, err: error }, 'request failed unexpectedly');
     const failure =
       known ??
       new HoldfastError('InternalError', `The request failed unexpectedly (request id ${request.id}).`);
+    // As Azure's gateway marks what it does not find; some clients tell by it.
+    if (failure.status === 404) reply.header('x-ms-failure-cause', 'gateway');
     return reply.code(failure.status).send(errorBodyOf(failure));
   });
 
@@ -101,20 +120,23 @@ export function createServer({ scope, credential, tls, log }: ServerOptions): Fa
   return app;
 }
 
-/** Refusals of the HTTP layer itself: too large, unknown content type, malformed URL. */
-function asInputError(error: FastifyError | HoldfastError): HoldfastError | undefined {
-  const status = 'statusCode' in error ? error.statusCode : undefined;
-  if (status === undefined || status >= 500) return undefined;
-  return new HoldfastError('InvalidInput', error.message, { cause: error });
+/** An id that the client has given to its request, if it is one that can be repeated safely. */
+function idHeader(request: FastifyRequest, name: string): string | undefined {
+  const id = request.headers[name];
+  return typeof id === 'string' && /^[\w-]{1,128}$/.test(id) ? id : undefined;
 }
 
-function errorBodyOf(error: HoldfastError): ErrorBody {
-  return {
-    error: {
-      code: error.code,
-      message: error.message,
-      ...(error.target === undefined ? {} : { target: error.target }),
-      additionalInfo: [{ type: 'RecommendedAction', info: { action: error.action } }],
-    },
-  };
+/** Azure counts reads, writes and deletes apart in its headers. */
+const countedAs: Record<string, string> = { GET: 'reads', HEAD: 'reads', DELETE: 'deletes' };
+
+/** @throws TooManyRequests, with Retry-After */
+function admit(throttle: Throttle, request: FastifyRequest, reply: FastifyReply): void {
+  const admission = throttle.admit(request.headers.authorization ?? request.ip);
+  if (admission.admitted) {
+    const kind = countedAs[request.method] ?? 'writes';
+    reply.header(`x-ms-ratelimit-remaining-subscription-${kind}`, admission.remaining);
+    return;
+  }
+  reply.header('retry-after', admission.retryAfterSeconds);
+  throw new HoldfastError('TooManyRequests', 'There were too many requests in a short time.');
 }

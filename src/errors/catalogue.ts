@@ -1,3 +1,4 @@
+import { apiCodes } from './api-codes.ts';
 import { clientCodes } from './client-codes.ts';
 import { machineCodes } from './machine-codes.ts';
 import { protectionCodes } from './protection-codes.ts';
@@ -21,6 +22,7 @@ export const errorCatalogue = {
   ...protectionCodes,
   ...serviceCodes,
   ...clientCodes,
+  ...apiCodes,
 } as const satisfies Record<string, CatalogueEntry>;
 
 export type ErrorCode = keyof typeof errorCatalogue;

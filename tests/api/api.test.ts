@@ -86,8 +86,10 @@ interface RawAnswer {
 /** A request as a client of another make would send it. */
 function raw(method: string, path: string, options: { token?: string; body?: string } = {}) {
   const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>();
+  const url = new URL(path, endpoint);
+  if (!/[?&]api-version=/.test(url.search)) url.searchParams.append('api-version', '2023-02-01');
   const outgoing = request(
-    new URL(path, endpoint),
+    url,
     {
       method,
       ca,
@@ -768,7 +770,7 @@ describe('the protocol', () => {
     const chunks: Buffer[] = [];
     socket.on('data', (chunk) => chunks.push(Buffer.from(chunk)));
     socket.write(
-      `POST ${itemUrl}/backup HTTP/1.0\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\n` +
+      `POST ${itemUrl}/backup?api-version=2026-07-01 HTTP/1.0\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\n` +
         'content-length: 52\r\n\r\n{"properties":{"objectType":"IaasVMBackupRequest"}} ',
     );
     await once(socket, 'close');

@@ -63,6 +63,23 @@ describe('requests', () => {
     expect(accepted).toEqual({ statusPath: '/op?api-version=x', retryAfterMs: 3000 });
   });
 
+  test('are sent again when there were too many', async () => {
+    const busy = {
+      status: 429,
+      headers: { 'retry-after': '0' },
+      body: { error: { code: 'TooManyRequests', message: 'x' } },
+    };
+    const { client, received } = await setUp((_request, n) => (n < 3 ? busy : { body: { value: [] } }));
+    expect(await client.vaults.list()).toEqual([]);
+    expect(received).toHaveLength(3);
+    const patient = await setUp(() => busy);
+    expect(await failure(patient.client.vaults.list())).toMatchObject({
+      code: 'TooManyRequests',
+      status: 429,
+    });
+    expect(patient.received).toHaveLength(5);
+  });
+
   test('learn the subscription from the service, once', async () => {
     const { client, received } = await setUp(
       ({ path }) => ({ body: path === '/holdfast/service' ? service : { value: [] } }),

@@ -3,7 +3,8 @@ import { HoldfastError } from '../../errors/index.ts';
 import { apiVersion, type ItemAddress, paths, type VaultAddress } from './addresses.ts';
 import { operationErrorOf } from './api-error.ts';
 import { type JobFilter, jobFilter } from './job-filter.ts';
-import { type Accepted, acceptedOf, pathOf, pause, retryAfterOf } from './operations.ts';
+import { type Accepted, acceptedOf, pathOf } from './operations.ts';
+import { pause, retryAfterOf } from './patience.ts';
 import * as shapes from './shapes.ts';
 import {
   type Answer,

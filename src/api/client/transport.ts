@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, request } from 'node:https';
 import { type ErrorCode, HoldfastError, messageOf } from '../../errors/index.ts';
 import { apiErrorOf } from './api-error.ts';
+import { pause, retryAfterOf } from './patience.ts';
 
 export interface TransportOptions {
   /** `https://host:port`, with nothing after it. */
@@ -30,6 +31,10 @@ export type Send = (method: Method, path: string, body?: unknown) => Promise<Ans
 
 const defaultTimeoutMs = 60_000;
 
+/** How often a request is sent that is answered with "too many requests", and how long is waited in between at most. */
+const maxAttempts = 5;
+const maxThrottlePauseMs = 10_000;
+
 /** No answer of this API comes near; more is not ours. */
 const maxAnswerBytes = 64 * 1024 * 1024;
 
@@ -42,7 +47,7 @@ export function createTransport(options: TransportOptions): Send {
   const agent = new Agent({ keepAlive: false, ...(options.ca === undefined ? {} : { ca: options.ca }) });
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
 
-  return async (method, path, body) => {
+  const send = async (method: Method, path: string, body: unknown, attempts: number): Promise<Answer> => {
     options.signal?.throwIfAborted();
     const deadline = AbortSignal.timeout(timeoutMs);
     const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]);
@@ -55,6 +60,11 @@ export function createTransport(options: TransportOptions): Send {
       throw connectionError(endpoint, error, deadline.aborted ? timeoutMs : undefined);
     });
     const answer = { status: raw.status, headers: raw.headers, body: parse(raw.text, raw.status, endpoint) };
+    if (answer.status === 429 && attempts > 1) {
+      // Nothing was done yet, so that any request may be sent again.
+      await pause(Math.min(retryAfterOf(raw.headers) ?? 1000, maxThrottlePauseMs), options.signal);
+      return send(method, path, body, attempts - 1);
+    }
     if (answer.status >= 200 && answer.status < 300) return answer;
     const requestId = raw.headers['x-ms-request-id'];
     const refusal = apiErrorOf(
@@ -65,6 +75,7 @@ export function createTransport(options: TransportOptions): Send {
     if (refusal !== undefined) throw refusal;
     throw notUnderstood(endpoint, `it answered ${answer.status} without a reason`);
   };
+  return (method, path, body) => send(method, path, body, maxAttempts);
 }
 
 function endpointOf(text: string): URL {

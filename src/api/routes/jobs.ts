@@ -3,18 +3,8 @@ import { HoldfastError } from '../../errors/index.ts';
 import type { JobError, TaskProgress } from '../../jobs/index.ts';
 import { type Job, type JobTask, job as jobShape, jobStatus } from '../client/index.ts';
 import { backupManagementTypes, filterWord, parseFilter, parseMoment } from '../filter.ts';
-import {
-  type ApiScope,
-  baseUrl,
-  param,
-  query,
-  type RegisterRoutes,
-  urlOf,
-  vaultOf,
-  vaultPath,
-} from '../scope.ts';
-
-const pageSize = 200;
+import { pageOf, pageWish } from '../protocol/paging.ts';
+import { type ApiScope, param, query, type RegisterRoutes, urlOf, vaultOf, vaultPath } from '../scope.ts';
 
 const operations = jobShape.shape.properties.shape.operation.options;
 
@@ -124,9 +114,7 @@ export const registerJobs: RegisterRoutes = (app, scope) => {
       'startTime',
       'endTime',
     ]);
-    const offset = Number(query(request, '$skipToken') ?? '0');
-    if (!Number.isSafeInteger(offset) || offset < 0)
-      throw new HoldfastError('InvalidInput', '$skipToken is not one of ours.');
+    const wish = pageWish(request);
     const status = filterWord(filter, 'status', jobStatus.options);
     const operation = filterWord(filter, 'operation', operations);
     const managed = filterWord(filter, 'backupManagementType', backupManagementTypes);
@@ -143,16 +131,10 @@ export const registerJobs: RegisterRoutes = (app, scope) => {
         ...(from === undefined ? {} : { startedFrom: parseMoment(from) }),
         ...(until === undefined ? {} : { startedUntil: parseMoment(until) }),
       },
-      { limit: pageSize + 1, offset },
+      { limit: wish.size + 1, offset: wish.offset },
     );
-    const next = new URL(request.url, baseUrl(request));
-    for (const key of [...next.searchParams.keys()])
-      if (key.toLowerCase() === '$skiptoken') next.searchParams.delete(key);
-    next.searchParams.set('$skipToken', String(offset + pageSize));
-    return {
-      value: rows.slice(0, pageSize).map((job) => present(scope, vault, job, undefined)),
-      ...(rows.length > pageSize ? { nextLink: next.href } : {}),
-    };
+    const page = pageOf(request, wish, rows);
+    return { ...page, value: page.value.map((job) => present(scope, vault, job, undefined)) };
   });
 
   app.get(`${vaultPath}/backupJobs/:job`, async (request) => {

@@ -1,0 +1,23 @@
+/** Codes of the REST protocol itself, as Azure Resource Manager names them. See {@link CatalogueEntry}. */
+export const apiCodes = {
+  MissingApiVersionParameter: {
+    status: 400,
+    action: 'Add the query parameter api-version, for example api-version=2026-07-01.',
+    retryable: false,
+  },
+  InvalidApiVersionParameter: {
+    status: 400,
+    action: 'Give api-version as a date of 2016-06-01 or later, for example 2026-07-01.',
+    retryable: false,
+  },
+  TooManyRequests: {
+    status: 429,
+    action: 'Wait as long as the header Retry-After says, then send the request again.',
+    retryable: true,
+  },
+  ResourceGroupNotFound: {
+    status: 404,
+    action: 'Check the name; list the resource groups.',
+    retryable: false,
+  },
+} as const;
