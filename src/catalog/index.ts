@@ -37,8 +37,18 @@ export {
   getDefinition,
   insertPoint,
   listPoints,
+  noteDamaged,
   updatePoint,
 } from './points.ts';
+export {
+  deletePolicy,
+  findPolicy,
+  findSavedPolicy,
+  insertPolicy,
+  listPolicies,
+  replacePolicy,
+  type SavedPolicy,
+} from './policies.ts';
 export {
   deleteReplica,
   findReplica,
@@ -57,6 +67,7 @@ export type {
   JobTaskRow,
   OperationRow,
   PointRow,
+  PolicyRow,
   ReplicaRow,
   StoreUpkeepRow,
   VaultRow,
@@ -66,11 +77,9 @@ export { findSetting, saveSetting, settingOrNew } from './settings.ts';
 export { getUpkeep, saveUpkeep } from './upkeep.ts';
 export {
   deleteVault,
-  findPolicy,
   findVault,
   getVault,
   insertVault,
-  listPolicies,
   listVaults,
   updateVaultTags,
 } from './vaults.ts';

@@ -72,8 +72,10 @@ export const migrations: Record<string, Migration> = {
         .addColumn('vault_id', 'text', (c) => c.notNull().references('vaults.vault_id').onDelete('cascade'))
         .addColumn('name', 'text', (c) => c.notNull())
         .addColumn('document_json', 'text', (c) => c.notNull())
+        .addColumn('revision', 'text', (c) => c.notNull())
         .addPrimaryKeyConstraint('policies_key', ['vault_id', 'name'])
         .execute();
+      await sql`create unique index policies_name on policies (vault_id, lower(name))`.execute(db);
       await db.schema
         .createTable('items')
         .addColumn('item_id', 'text', (c) => c.primaryKey())
@@ -83,6 +85,8 @@ export const migrations: Record<string, Migration> = {
         .addColumn('host_resource_group', 'text', (c) => c.notNull())
         .addColumn('host_name', 'text', (c) => c.notNull())
         .addColumn('policy_name', 'text')
+        .addColumn('policy_json', 'text', (c) => c.notNull())
+        .addColumn('duties_since', 'text', (c) => c.notNull())
         .addColumn('state', 'text', (c) => c.notNull())
         .addColumn('excluded_disks_json', 'text', (c) => c.notNull())
         .addColumn('created_at', 'text', (c) => c.notNull())
@@ -110,6 +114,12 @@ export const migrations: Record<string, Migration> = {
         .addColumn('taken_at', 'text', (c) => c.notNull())
         .addColumn('expires_at', 'text', (c) => c.notNull())
         .addColumn('rule_name', 'text')
+        .addColumn('basis_json', 'text', (c) => c.notNull())
+        .addColumn('run_at', 'text')
+        .addColumn('promised_until', 'text')
+        .addColumn('soft_deleted_until', 'text')
+        .addColumn('deleted_by_person', 'integer', (c) => c.notNull().defaultTo(0))
+        .addColumn('damaged', 'integer', (c) => c.notNull().defaultTo(0))
         .addColumn('in_snapshot', 'integer', (c) => c.notNull())
         .addColumn('in_vault', 'integer', (c) => c.notNull())
         .addColumn('in_replica', 'integer', (c) => c.notNull().defaultTo(0))

@@ -55,6 +55,24 @@ export async function updatePoint(
   await db.updateTable('points').set(change).where('point_id', '=', pointId).execute();
 }
 
+/** Notes which points of a vault are damaged, all others not. */
+export async function noteDamaged(
+  db: Database,
+  vaultId: string,
+  pointIds: ReadonlySet<string>,
+): Promise<void> {
+  const known = await db
+    .selectFrom('points')
+    .innerJoin('items', 'items.item_id', 'points.item_id')
+    .select(['points.point_id', 'points.damaged'])
+    .where('items.vault_id', '=', vaultId)
+    .execute();
+  for (const { point_id: pointId, damaged } of known) {
+    const is = pointIds.has(pointId) ? 1 : 0;
+    if (is !== damaged) await updatePoint(db, pointId, { damaged: is });
+  }
+}
+
 /** Forgets points that are nowhere any more, and their definitions. */
 export async function deleteGonePoints(db: Database, itemId: string): Promise<void> {
   await db

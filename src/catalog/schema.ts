@@ -10,7 +10,7 @@ export interface Schema {
   vaults: VaultRow;
   replicas: ReplicaRow;
   store_upkeep: StoreUpkeepRow;
-  policies: { vault_id: string; name: string; document_json: string };
+  policies: PolicyRow;
   items: ItemRow;
   points: PointRow;
   /** What is needed beside the disks to make the VM of a point again: it holds secrets, and is large. */
@@ -87,6 +87,15 @@ export interface StoreUpkeepRow {
   collected_at: string | null;
 }
 
+export interface PolicyRow {
+  vault_id: string;
+  name: string;
+  /** A `BackupPolicy` of the rules. */
+  document_json: string;
+  /** Another one after every edit, and never the same again: by it two editors notice each other. */
+  revision: string;
+}
+
 /** One VM under protection in one vault. */
 export interface ItemRow {
   item_id: string;
@@ -98,6 +107,13 @@ export interface ItemRow {
   host_name: string;
   /** Null once protection is stopped. */
   policy_name: string | null;
+  /**
+   * The policy in force for it: as the one of that name was when the item was last put under it. Where protection is
+   * stopped, the last it had. An edit of the policy reaches each item by a job of its own.
+   */
+  policy_json: string;
+  /** What a backup brings to the vault is owed since then; see `dutyOf` in the rules. */
+  duties_since: string;
   state: 'IRPending' | 'Protected' | 'ProtectionStopped';
   excluded_disks_json: string;
   created_at: string;
@@ -121,6 +137,18 @@ export interface PointRow {
   taken_at: string;
   expires_at: string;
   rule_name: string | null;
+  /** The `PointBasis` of the rules: with the policy in force it makes `expires_at` and `rule_name`. */
+  basis_json: string;
+  /** The scheduled time it was taken for; null on demand. */
+  run_at: string | null;
+  /** The latest expiry it ever had, where that was later. */
+  promised_until: string | null;
+  /** When it will be removed, while it is soft-deleted. */
+  soft_deleted_until: string | null;
+  /** It was deleted by hand: only by hand it comes back. */
+  deleted_by_person: number;
+  /** The last verification of the vault's store found that it can't be restored in full. */
+  damaged: number;
   in_snapshot: number;
   in_vault: (typeof inVault)[keyof typeof inVault];
   /** The vault's second store has it, as far as is known; every replication looks anew. */

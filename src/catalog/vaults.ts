@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { BackupPolicy } from '../protection/index.ts';
 import type { Database } from './catalog.ts';
+import { insertPolicy } from './policies.ts';
 import type { VaultRow } from './schema.ts';
 
 export async function listVaults(db: Database): Promise<VaultRow[]> {
@@ -33,12 +34,7 @@ export async function insertVault(
 ): Promise<void> {
   await db.transaction().execute(async (tx) => {
     await tx.insertInto('vaults').values(vault).execute();
-    for (const policy of policies) {
-      await tx
-        .insertInto('policies')
-        .values({ vault_id: vault.vault_id, name: policy.name, document_json: JSON.stringify(policy) })
-        .execute();
-    }
+    for (const policy of policies) await insertPolicy(tx, vault.vault_id, policy);
   });
 }
 
@@ -56,24 +52,4 @@ export async function updateVaultTags(
 
 export async function deleteVault(db: Database, vaultId: string): Promise<void> {
   await db.deleteFrom('vaults').where('vault_id', '=', vaultId).execute();
-}
-
-export async function listPolicies(db: Database, vaultId: string): Promise<BackupPolicy[]> {
-  const rows = await db
-    .selectFrom('policies')
-    .selectAll()
-    .where('vault_id', '=', vaultId)
-    .orderBy('name')
-    .execute();
-  return rows.map((row) => JSON.parse(row.document_json) as BackupPolicy);
-}
-
-/** Names are compared without case. */
-export async function findPolicy(
-  db: Database,
-  vaultId: string,
-  name: string,
-): Promise<BackupPolicy | undefined> {
-  const wanted = name.toLowerCase();
-  return (await listPolicies(db, vaultId)).find((policy) => policy.name.toLowerCase() === wanted);
 }

@@ -11,10 +11,11 @@ import {
 } from '../catalog/index.ts';
 import { isHoldfastError, messageOf } from '../errors/index.ts';
 import type { FrozenPoint, MachineDefinition } from '../machines/index.ts';
-import { backupJobStatus, defaultPolicy, expiryOfSnapshotOnly, type JobStatus } from '../protection/index.ts';
-import { type BackupPayload, onDemandOf, transferToVault } from './backup-payload.ts';
+import { backupJobStatus, type JobStatus } from '../protection/index.ts';
+import { type BackupPayload, transferToVault } from './backup-payload.ts';
 import type { JobContext, RunningTask } from './job-context.ts';
-import { policyOf } from './policies.ts';
+import { snapshotOnlyBasis } from './point-keeping.ts';
+import { expiryColumns, lastPolicyOf, shownExpiry } from './policies.ts';
 import type { StoredPoint } from './stored-point.ts';
 import { type DiskTransfer, transferPoint } from './transfer.ts';
 import type { Workshop } from './workshop.ts';
@@ -25,6 +26,13 @@ export async function transferPhase(
   context: JobContext<BackupPayload>,
   item: ItemRow,
 ): Promise<{ status: JobStatus; error?: unknown }> {
+  if (context.payload.staysSnapshot === true) {
+    await context.skipTask(
+      transferToVault,
+      'the policy asks for no copy of this one in the vault; the next transfer brings its changes too',
+    );
+    return { status: backupJobStatus('Completed', 'Skipped') };
+  }
   // Left out before the process died: then it stays so, because the point's expiry may say so already.
   const skipped = context.taskStatus(transferToVault) === 'Skipped';
   using phase = skipped ? undefined : workshop.phases.tryEnter('transfer', item.item_id);
@@ -53,7 +61,7 @@ export async function transferPhase(
   }
 }
 
-/** The point stays a snapshot; see `expiryOfSnapshotOnly`. Doing it twice changes nothing. */
+/** The point stays a snapshot, and what its day owed goes to the next. Doing it twice changes nothing. */
 async function keepAsSnapshotOnly(
   workshop: Workshop,
   context: JobContext<BackupPayload>,
@@ -62,13 +70,10 @@ async function keepAsSnapshotOnly(
   const { pointId } = context.payload;
   const point = await findPoint(workshop.db, item.item_id, pointId);
   if (point === undefined) throw new Error(`point ${pointId} is not in the catalog`);
-  const policy = (await policyOf(workshop.db, item)) ?? defaultPolicy;
-  const takenAt = Temporal.Instant.from(point.taken_at);
-  const expiresAt = expiryOfSnapshotOnly(policy, takenAt, onDemandOf(context.payload));
-  await updatePoint(workshop.db, pointId, { expires_at: expiresAt.toString({ fractionalSecondDigits: 3 }) });
-  await context.setProperties({
-    'Recovery Point Expiry Time in UTC': expiresAt.toString({ smallestUnit: 'second' }),
-  });
+  const basis = snapshotOnlyBasis(item, context.payload, Temporal.Instant.from(point.taken_at));
+  const expiry = expiryColumns(lastPolicyOf(item), basis);
+  await updatePoint(workshop.db, pointId, { ...expiry, basis_json: JSON.stringify(basis) });
+  await context.setProperties({ 'Recovery Point Expiry Time in UTC': shownExpiry(expiry) });
 }
 
 /**
@@ -140,6 +145,7 @@ async function transferAndNote(
         policy: item.policy_name,
         expiresAt: point.expires_at,
         ruleName: point.rule_name,
+        basis: JSON.parse(point.basis_json),
         frozen,
       },
       task,

@@ -311,8 +311,8 @@ describe('retention', () => {
   it.each(['HostUnreachable', 'UserErrorVmNotFoundV2'] as const)(
     'gives up vault points though the host says %s, and tells only what is wrong',
     async (code) => {
-      await backUp({});
-      await backUp({});
+      await backUp();
+      await backUp();
       const warn = vi.spyOn(estate.workshop.log, 'warn');
       estate.host.onCall = (operation) => {
         if (operation === 'listPoints') throw new HoldfastError(code, 'It is away.');
@@ -425,7 +425,7 @@ describe('the schedule', () => {
     const { db } = estate.workshop;
     const vmUuid = estate.host.addMachine('api', { vda: 4096 });
     await insertItem(db, { ...(await estate.item()), item_id: 'i2', vm_uuid: vmUuid, vm_name: 'api' });
-    await updateItem(db, 'i2', { policy_name: 'Gone' });
+    await updateItem(db, 'i2', { policy_json: '{}' });
     const error = vi.spyOn(estate.workshop.log, 'error');
     estate.now = estate.now.add({ hours: 25 });
     const started = await startDueBackups(estate.workshop);

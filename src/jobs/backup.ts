@@ -9,13 +9,15 @@ import {
 } from '../catalog/index.ts';
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
 import type { FrozenPoint } from '../machines/index.ts';
-import { defaultPolicy, expiryOf, type JobStatus } from '../protection/index.ts';
-import { type BackupPayload, onDemandOf, takeSnapshot, transferToVault } from './backup-payload.ts';
+import type { JobStatus } from '../protection/index.ts';
+import { type BackupPayload, takeSnapshot, transferToVault } from './backup-payload.ts';
 import { transferPhase } from './backup-transfer.ts';
+import { catalogTime } from './clock.ts';
 import { jobErrorOf, type Operation } from './engine.ts';
 import { type JobContext, ServiceStopping } from './job-context.ts';
 import { maintainItem } from './maintenance.ts';
-import { policyOf } from './policies.ts';
+import { keepingOf } from './point-keeping.ts';
+import { expiryColumns, lastPolicyOf, shownExpiry } from './policies.ts';
 import { replicateAfterBackup } from './replicate-due.ts';
 import type { StoredPoint } from './stored-point.ts';
 import type { Workshop } from './workshop.ts';
@@ -23,6 +25,8 @@ import type { Workshop } from './workshop.ts';
 export interface BackupOptions {
   /** Undefined for a scheduled backup. */
   onDemand?: { until?: string };
+  /** See `BackupPayload.runAt`. */
+  runAt?: string;
   /** See `NewJob.alongside`. */
   alongside?: (tx: Database) => Promise<void>;
 }
@@ -150,11 +154,12 @@ async function snapshotPhase(
   context: JobContext<BackupPayload>,
   item: ItemRow,
 ): Promise<void> {
-  const policy = (await policyOf(workshop.db, item)) ?? defaultPolicy;
   const frozen = await takePointWithRetry(workshop, context, item);
   const takenAt = Temporal.Instant.from(frozen.takenAt);
-  const { pointId } = context.payload;
-  const { expiresAt, ruleName } = expiryOf(policy, takenAt, onDemandOf(context.payload));
+  const { pointId, runAt } = context.payload;
+  const { basis, toVault } = await keepingOf(workshop.db, item, context.payload, takenAt);
+  if (!toVault) await context.savePayload({ staysSnapshot: true });
+  const expiry = expiryColumns(lastPolicyOf(item), basis);
   const { definition, ...stored } = frozen;
   await insertPoint(
     workshop.db,
@@ -162,9 +167,13 @@ async function snapshotPhase(
       point_id: pointId,
       item_id: item.item_id,
       job_id: context.jobId,
-      taken_at: takenAt.toString({ fractionalSecondDigits: 3 }),
-      expires_at: expiresAt.toString({ fractionalSecondDigits: 3 }),
-      rule_name: ruleName ?? null,
+      taken_at: catalogTime(takenAt),
+      ...expiry,
+      basis_json: JSON.stringify(basis),
+      run_at: runAt ?? (context.payload.onDemand === undefined ? catalogTime(takenAt) : null),
+      soft_deleted_until: null,
+      deleted_by_person: 0,
+      damaged: 0,
       in_snapshot: 1,
       in_vault: inVault.no,
       in_replica: 0,
@@ -176,7 +185,7 @@ async function snapshotPhase(
   await context.setProperties({
     'Backed-up disk(s)': frozen.disks.map((disk) => disk.target).join(';'),
     ...(frozen.excludedDisks.length === 0 ? {} : { 'Excluded disk(s)': frozen.excludedDisks.join(';') }),
-    'Recovery Point Expiry Time in UTC': expiresAt.toString({ smallestUnit: 'second' }),
+    'Recovery Point Expiry Time in UTC': shownExpiry(expiry),
     Consistency: frozen.consistency,
     ...(frozen.consistencyReason === undefined ? {} : { 'Consistency reason': frozen.consistencyReason }),
     'Frozen for': `${frozen.frozenMs} ms`,

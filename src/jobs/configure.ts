@@ -16,8 +16,10 @@ import {
 import { HoldfastError } from '../errors/index.ts';
 import { refusalError, refusePolicy } from '../protection/index.ts';
 import { bindToMachine, refuseUnlessGone } from './bind-item.ts';
+import { catalogTime } from './clock.ts';
 import type { Operation } from './engine.ts';
 import type { FoundMachine } from './estate.ts';
+import { putUnderPolicy, underPolicy } from './policies.ts';
 import type { StoredPoint } from './stored-point.ts';
 import { vmFactsOf } from './vm-facts.ts';
 import type { Workshop } from './workshop.ts';
@@ -74,9 +76,8 @@ export async function configureProtection(
   if (misfit !== undefined) throw refusalError([misfit, ...misfits], machine.name);
   await refuseObstacles(workshop, found, excludedDisks);
   if (replaces) await bindToMachine(workshop, known, found);
-  const now = workshop.clock.now().toString({ fractionalSecondDigits: 3 });
+  const now = workshop.clock.now();
   const settings = {
-    policy_name: policy.name,
     excluded_disks_json: JSON.stringify(excludedDisks),
     vm_name: machine.name,
   };
@@ -89,22 +90,24 @@ export async function configureProtection(
       host_resource_group: host.resource_group,
       host_name: host.name,
       state: 'IRPending',
-      created_at: now,
+      created_at: catalogTime(now),
       last_backup_status: '',
       last_backup_at: null,
       last_error_json: null,
-      schedule_handled_until: now,
+      ...underPolicy(policy, now),
       ...settings,
     });
   } else {
     const hasVaultPoint = (await listPoints(workshop.db, itemId)).some(
       (point) => point.in_vault === inVault.yes,
     );
-    await updateItem(workshop.db, itemId, {
-      ...settings,
-      ...(known.state === 'ProtectionStopped'
-        ? { state: hasVaultPoint ? 'Protected' : 'IRPending', schedule_handled_until: now }
-        : {}),
+    const resumed = known.state === 'ProtectionStopped';
+    await workshop.db.transaction().execute(async (tx) => {
+      await putUnderPolicy(tx, known, policy, now, { resumed });
+      await updateItem(tx, itemId, {
+        ...settings,
+        ...(resumed ? { state: hasVaultPoint ? 'Protected' : 'IRPending' } : {}),
+      });
     });
   }
   const jobId = await workshop.engine.start<ConfigurePayload>('ConfigureBackup', {

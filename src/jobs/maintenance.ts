@@ -66,7 +66,7 @@ async function maintain(workshop: Workshop, itemId: string): Promise<void> {
 }
 
 async function decide(workshop: Workshop, item: ItemRow): Promise<void> {
-  const policy = await policyOf(workshop.db, item);
+  const policy = policyOf(item);
   if (policy === undefined) return; // protection is stopped: everything is kept
   const points = await listPoints(workshop.db, item.item_id);
   const decisions = decideRetention(

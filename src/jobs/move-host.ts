@@ -33,7 +33,7 @@ export async function refusePlace(db: Database, row: HostRow): Promise<void> {
     const judged = judgeEnabling(
       { name: item.vm_name, ...placeOf(row), disks: [] },
       { name: vault.name, region: vault.location },
-      (await policyOf(db, item)) ?? enhancedPolicy, // protection is stopped: no policy to fit
+      policyOf(item) ?? enhancedPolicy, // protection is stopped: no policy to fit
       [],
     );
     if (!judged.allowed) throw refusalError(judged.refusals, row.name);

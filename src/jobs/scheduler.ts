@@ -35,7 +35,7 @@ export async function startDueBackups(workshop: Workshop): Promise<string[]> {
 }
 
 async function startIfDue(workshop: Workshop, item: ItemRow): Promise<string | undefined> {
-  const policy = await policyOf(workshop.db, item);
+  const policy = policyOf(item);
   if (policy === undefined) return undefined;
   const now = workshop.clock.now();
   const handled = Temporal.Instant.from(item.schedule_handled_until);
@@ -51,6 +51,7 @@ async function startIfDue(workshop: Workshop, item: ItemRow): Promise<string | u
   const due = dueRun(policy, handled, now);
   if (due === undefined) return undefined;
   return startBackup(workshop, item, {
+    runAt: due.at.toString(),
     alongside: (tx) => updateItem(tx, item.item_id, handledUntil(due.at)),
   });
 }

@@ -2,6 +2,7 @@ import {
   getUpkeep,
   getVault,
   listOpenJobs,
+  noteDamaged,
   type PointRow,
   saveUpkeep,
   type VaultRow,
@@ -93,6 +94,7 @@ async function verify(workshop: Workshop, context: JobContext<VerifyPayload>): P
     await context.setProperties(healedProperties(healing));
     const left = { ...report, damagedPoints: healing.damaged };
     const found = await summaryOf(workshop, vault, left, await store.stats());
+    await noteDamaged(db, vaultId, new Set(healing.damaged.map(({ pointId }) => pointId)));
     await saveUpkeep(db, vaultId, {
       verify_cursor_json: null,
       verified_at: found.endedAt,

@@ -27,7 +27,7 @@ const longestLookBack = 366;
  */
 export function dutyOf(
   policy: BackupPolicy,
-  run: ScheduledRun,
+  run: Pick<ScheduledRun, 'at'>,
   done: Temporal.Instant,
   hasVaultPoint: boolean,
 ): Duty {

@@ -10,7 +10,7 @@ import { createLocalCredential } from '../../src/access/index.ts';
 import { createClient, type HoldfastClient } from '../../src/api/client/index.ts';
 import { createServer, ensureCertificate, resourceIds } from '../../src/api/index.ts';
 import { updateItem } from '../../src/catalog/index.ts';
-import { StorePlaces, VaultKeys } from '../../src/jobs/index.ts';
+import { StorePlaces, underPolicy, VaultKeys } from '../../src/jobs/index.ts';
 import { createSmallEstate, type SmallEstate } from '../../src/jobs/testing/small-estate.ts';
 import { enhancedPolicy } from '../../src/protection/index.ts';
 import { createStore, fileSystemBackend, openStore } from '../../src/store/index.ts';
@@ -191,7 +191,10 @@ describe('the main road over the API', () => {
     const other = { resourceGroup: 'default', vault: 'Second' };
     const made = await client.vaults.put(other, { location: 'local' });
     expect(made.properties.holdfast).toMatchObject({ status: 'Ready', protectedItems: 0, recoveryPoints: 0 });
-    expect((await client.policies.list(other)).map((policy) => policy.name)).toEqual(['DefaultPolicy']);
+    expect((await client.policies.list(other)).map((policy) => policy.name)).toEqual([
+      'DefaultPolicy',
+      'EnhancedPolicy',
+    ]);
     const again = await client.vaults.put(other, { location: 'local', tags: { owner: 'ops' } });
     expect(again.properties.holdfast.storeId).toBe(made.properties.holdfast.storeId);
     expect(again.tags).toEqual({ owner: 'ops' });
@@ -512,10 +515,7 @@ describe('hosts', () => {
       code: 'UserErrorVaultAndVmInDifferentRegions',
     });
     const { db } = estate.workshop;
-    await sql`insert into policies values ('v1', 'EnhancedPolicy', ${JSON.stringify(enhancedPolicy)})`.execute(
-      db,
-    );
-    await updateItem(db, estate.itemId, { policy_name: 'EnhancedPolicy' });
+    await updateItem(db, estate.itemId, underPolicy(enhancedPolicy, estate.now));
     const before = await estate.workshop.estate.host('memory');
     expect(await put(inZone)).toMatchObject({ location: 'local', extendedLocation: { name: 'z1' } });
     expect(await estate.workshop.estate.host('memory')).toBe(before);

@@ -23,7 +23,7 @@ export const registerPolicies: RegisterRoutes = (app, scope) => {
 
   app.get(`${vaultPath}/backupPolicies`, async (request) => {
     const vault = await vaultOf(db, request);
-    const policies = await listPolicies(db, vault.vault_id);
+    const policies = (await listPolicies(db, vault.vault_id)).map(({ policy }) => policy);
     return {
       value: await Promise.all(
         policies.map(async (policy) => present(scope, vault, policy, await countOf(vault, policy))),

@@ -43,7 +43,7 @@ export async function presentItem(
   points: number,
   lastPoint?: string,
 ): Promise<ProtectedItem> {
-  const policy = await policyOf(scope.workshop.db, item);
+  const policy = policyOf(item);
   const error = item.last_error_json === null ? undefined : (JSON.parse(item.last_error_json) as JobError);
   const next = policy && nextRun(policy, Temporal.Instant.from(item.schedule_handled_until)).at;
   return {

@@ -22,7 +22,7 @@ import {
   serviceKeyLabel,
 } from '../../jobs/index.ts';
 import { makeDirectoryDurable, syncDirectory } from '../../platform/index.ts';
-import { defaultPolicy, resourceGroupNameProblem, vaultNameProblem } from '../../protection/index.ts';
+import { policiesOfNewVault, resourceGroupNameProblem, vaultNameProblem } from '../../protection/index.ts';
 import { type Vault, type VaultRequest, vaultRequest } from '../client/index.ts';
 import {
   type ApiScope,
@@ -145,7 +145,7 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
       created_at: clock.now().toString({ fractionalSecondDigits: 3 }),
     };
     try {
-      await insertVault(db, row, [defaultPolicy]);
+      await insertVault(db, row, policiesOfNewVault);
     } catch (error) {
       await store[Symbol.asyncDispose]();
       await scope.storePlaces.abandon(storePath).catch(() => {}); // the first failure is the one to report

@@ -29,6 +29,7 @@ import { JobEngine } from '../engine.ts';
 import { Estate } from '../estate.ts';
 import { createLimits } from '../limits.ts';
 import { maintenanceIdle } from '../maintenance.ts';
+import { underPolicy } from '../policies.ts';
 import { repairStoreOperation } from '../repair-store.ts';
 import { openReplication, replicateOperation } from '../replicate.ts';
 import { restoreOperation } from '../restore.ts';
@@ -208,14 +209,13 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     vm_name: 'web',
     host_resource_group: 'default',
     host_name: 'memory',
-    policy_name: 'DefaultPolicy',
+    ...underPolicy(defaultPolicy, estate.now),
     state: 'IRPending',
     excluded_disks_json: '[]',
     created_at: created,
     last_backup_status: '',
     last_backup_at: null,
     last_error_json: null,
-    schedule_handled_until: estate.now.toString({ fractionalSecondDigits: 3 }),
   });
   return estate;
 }
