@@ -32,7 +32,9 @@ export const subscriptionPath = '/subscriptions/:subscription';
 export const groupPath = `${subscriptionPath}/resourceGroups/:group`;
 export const vaultPath = `${groupPath}/providers/Microsoft.RecoveryServices/vaults/:vault`;
 export const storePath = `${groupPath}/providers/Holdfast.Fleet/stores/:vault`;
-export const itemPath = `${vaultPath}/backupFabrics/:fabric/protectionContainers/:container/protectedItems/:item`;
+export const fabricPath = `${vaultPath}/backupFabrics/:fabric`;
+export const containerPath = `${fabricPath}/protectionContainers/:container`;
+export const itemPath = `${containerPath}/protectedItems/:item`;
 
 export type Params = Record<string, string>;
 export type Query = Record<string, string | undefined>;
@@ -146,20 +148,24 @@ export function baseUrl(request: FastifyRequest): string {
 export const urlOf = (request: FastifyRequest, resourceId: string): string =>
   baseUrl(request) + resourceId.split('/').map(encodeURIComponent).join('/');
 
-/** Answers 202 with where to ask how the operation goes. */
+/** The names under a resource by which most of its operations are asked for. */
+const usualPaths = { status: 'operationsStatus', result: 'operationResults' };
+
+/** Answers 202 with where to ask how the operation goes, under the resource that it is about. */
 export function accepted(
   request: FastifyRequest,
   reply: FastifyReply,
   resourceId: string,
   operationId: string,
+  paths: { status: string; result: string } = usualPaths,
 ): FastifyReply {
   const base = urlOf(request, resourceId);
   const version = query(request, 'api-version');
   const suffix = version === undefined ? '' : `?api-version=${encodeURIComponent(version)}`;
   return reply
     .code(202)
-    .header('azure-asyncoperation', `${base}/operationsStatus/${operationId}${suffix}`)
-    .header('location', `${base}/operationResults/${operationId}${suffix}`)
+    .header('azure-asyncoperation', `${base}/${paths.status}/${operationId}${suffix}`)
+    .header('location', `${base}/${paths.result}/${operationId}${suffix}`)
     .header('retry-after', '1')
     .send();
 }

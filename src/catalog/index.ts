@@ -17,6 +17,7 @@ export {
   updateItem,
 } from './items.ts';
 export {
+  endOperation,
   findJob,
   findOperation,
   insertJob,

@@ -136,8 +136,31 @@ export async function purgeJobs(db: Database, endedBefore: string): Promise<void
   });
 }
 
-export async function insertOperation(db: Database, operation: OperationRow): Promise<void> {
-  await db.insertInto('operations').values(operation).execute();
+export async function insertOperation(
+  db: Database,
+  operation: Pick<OperationRow, 'operation_id' | 'job_id' | 'follows_job' | 'started_at'> &
+    Partial<OperationRow>,
+): Promise<void> {
+  await db
+    .insertInto('operations')
+    .values({
+      vault_id: null,
+      result_json: null,
+      ends_by: null,
+      ended_at: null,
+      error_json: null,
+      ...operation,
+    })
+    .execute();
+}
+
+/** The end of an operation that no job carries out. */
+export async function endOperation(
+  db: Database,
+  operationId: string,
+  end: Pick<OperationRow, 'ended_at' | 'error_json'>,
+): Promise<void> {
+  await db.updateTable('operations').set(end).where('operation_id', '=', operationId).execute();
 }
 
 export async function findOperation(db: Database, operationId: string): Promise<OperationRow | undefined> {

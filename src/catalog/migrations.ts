@@ -171,6 +171,11 @@ export const migrations: Record<string, Migration> = {
         .addColumn('job_id', 'text')
         .addColumn('follows_job', 'integer', (c) => c.notNull())
         .addColumn('started_at', 'text', (c) => c.notNull())
+        .addColumn('vault_id', 'text')
+        .addColumn('result_json', 'text')
+        .addColumn('ends_by', 'text')
+        .addColumn('ended_at', 'text')
+        .addColumn('error_json', 'text')
         .execute();
     },
   },

@@ -204,4 +204,12 @@ export interface OperationRow {
   /** Operations that end with their job rather than with its creation (enabling protection). */
   follows_job: number;
   started_at: string;
+  /** The vault it works on, where no job says so. */
+  vault_id: string | null;
+  /** What there is to fetch of one that has succeeded. */
+  result_json: string | null;
+  /** Of one that no job carries out: when it has failed unless it has ended. Null: it was done at once. */
+  ends_by: string | null;
+  ended_at: string | null;
+  error_json: string | null;
 }

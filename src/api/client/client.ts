@@ -244,8 +244,8 @@ export function createClient(options: ClientOptions) {
        * @throws {ApiError} if the operation failed before there was one
        */
       jobOf: async (accepted: Accepted): Promise<string> => {
-        const status = await follow(accepted, (now) => now.properties !== undefined);
-        if (status.properties !== undefined) return status.properties.jobId;
+        const status = await follow(accepted, (now) => now.properties?.jobId !== undefined);
+        if (status.properties?.jobId !== undefined) return status.properties.jobId;
         throw notUnderstood(options.endpoint, 'the operation names no job');
       },
     },

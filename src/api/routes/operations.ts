@@ -1,106 +1,114 @@
-import { findJob, findOperation, type OperationRow } from '../../catalog/index.ts';
-import { HoldfastError, isErrorCode } from '../../errors/index.ts';
-import type { JobError } from '../../jobs/index.ts';
-import type { OperationStatus } from '../client/index.ts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { VaultRow } from '../../catalog/index.ts';
+import { failureOf, type KnownOperation, operationOf } from '../protocol/operation-registry.ts';
 import {
   baseUrl,
+  containerPath,
+  fabricPath,
   findItemByName,
+  groupPath,
   itemPath,
   param,
   type RegisterRoutes,
   storePath,
+  subscriptionPath,
   vaultOf,
   vaultPath,
 } from '../scope.ts';
 import { presentItemAlone } from './protected-items.ts';
 import { replicaPath } from './replicas.ts';
 
-/** What Azure writes where something has not ended. */
-const notEnded = '0001-01-01T00:00:00';
+/** Where clients ask how an operation of a vault goes: as the headers say, and by rules of their own. */
+const statusPaths = [
+  `${vaultPath}/backupOperations/:operation`, // azure-cli asks here for every operation
+  `${vaultPath}/operationStatus/:operation`,
+  `${vaultPath}/operationsStatus/:operation`,
+  `${vaultPath}/backupValidateOperationsStatuses/:operation`,
+  `${vaultPath}/backupJobs/:job/operationsStatus/:operation`,
+  `${vaultPath}/backupPolicies/:policy/operations/:operation`,
+  `${fabricPath}/operationsStatus/:operation`,
+  `${containerPath}/operationsStatus/:operation`,
+  `${itemPath}/operationsStatus/:operation`,
+  `${replicaPath}/operationsStatus/:operation`,
+  `${storePath}/operationsStatus/:operation`,
+];
+
+/** Where clients wait for an operation whose outcome is no document of its own. */
+const plainResultPaths = [
+  `${vaultPath}/backupOperationResults/:operation`,
+  `${vaultPath}/operationResults/:operation`,
+  `${vaultPath}/backupJobs/:job/operationResults/:operation`,
+  `${vaultPath}/backupPolicies/:policy/operationResults/:operation`,
+  `${fabricPath}/operationResults/:operation`,
+  `${containerPath}/operationResults/:operation`,
+  `${replicaPath}/operationResults/:operation`,
+  `${storePath}/operationResults/:operation`,
+];
+
+/** Operations that belong to no vault. */
+const subscriptionPaths = [
+  `${subscriptionPath}/operationResults/:operation`,
+  `${subscriptionPath}/providers/Microsoft.Compute/locations/:location/operations/:operation`,
+  `${groupPath}/operationResults/:operation`,
+];
 
 export const registerOperations: RegisterRoutes = (app, scope) => {
-  const { db } = scope.workshop;
+  const { workshop } = scope;
+  const { db } = workshop;
+  const ask = (request: FastifyRequest, vault: VaultRow | undefined) =>
+    operationOf(workshop, param(request, 'operation'), vault?.vault_id, request.url.split('?')[0] ?? '');
 
-  const operationOf = async (operationId: string): Promise<OperationRow> => {
-    const operation = await findOperation(db, operationId.toLowerCase());
-    if (operation === undefined)
-      throw new HoldfastError('ResourceNotFound', `There is no operation ${operationId}.`, {
-        target: operationId,
-      });
-    return operation;
-  };
-
-  /** An operation is done when its job is written down, or, where it follows it, when the job has ended. */
-  const statusOf = async (operation: OperationRow, id: string): Promise<OperationStatus> => {
-    const found = operation.job_id === null ? undefined : await findJob(db, operation.job_id);
-    const job = found?.job;
-    const follows = operation.follows_job === 1 && job !== undefined;
-    const status = !follows
-      ? 'Succeeded'
-      : job.status === 'Failed'
-        ? 'Failed'
-        : job.status === 'Cancelled'
-          ? 'Canceled'
-          : job.ended_at === null
-            ? 'InProgress'
-            : 'Succeeded';
-    const error = job?.error_json == null ? undefined : (JSON.parse(job.error_json) as JobError);
-    return {
-      id,
-      name: operation.operation_id,
-      status,
-      startTime: operation.started_at,
-      endTime:
-        status === 'InProgress' ? notEnded : ((follows ? job.ended_at : undefined) ?? operation.started_at),
-      ...(status === 'Failed' && error !== undefined
-        ? { error: { code: error.code, message: error.message } }
-        : {}),
-      ...(job === undefined
-        ? {}
-        : { properties: { objectType: 'OperationStatusJobExtendedInfo', jobId: job.job_id } }),
-    };
-  };
-
-  // One registry behind every path that Azure's clients build.
-  for (const path of [
-    `${vaultPath}/backupOperations/:operation`,
-    `${itemPath}/operationsStatus/:operation`,
-    `${replicaPath}/operationsStatus/:operation`,
-    `${storePath}/operationsStatus/:operation`,
-  ]) {
-    app.get(path, async (request) => {
-      await vaultOf(db, request);
-      return statusOf(await operationOf(param(request, 'operation')), request.url.split('?')[0] ?? '');
+  for (const path of statusPaths) {
+    app.get(path, async (request, reply) => {
+      const { status } = await ask(request, await vaultOf(db, request));
+      if (status.status === 'InProgress') reply.header('retry-after', '1');
+      return status;
     });
   }
+  for (const path of subscriptionPaths)
+    app.get(path, async (request) => (await ask(request, undefined)).status);
 
-  // What these start ends with its job, and the replica or the store itself tells the rest.
-  for (const path of [replicaPath, storePath]) {
-    app.get(`${path}/operationResults/:operation`, async (request, reply) => {
-      await vaultOf(db, request);
-      await operationOf(param(request, 'operation'));
-      return reply.code(204).send();
+  for (const path of plainResultPaths) {
+    app.get(path, async (request, reply) => {
+      const known = await ask(request, await vaultOf(db, request));
+      return stillRunning(request, reply, known) ?? reply.code(204).send();
     });
   }
 
   app.get(`${itemPath}/operationResults/:operation`, async (request, reply) => {
     const vault = await vaultOf(db, request);
-    const operation = await operationOf(param(request, 'operation'));
-    const { status, error } = await statusOf(operation, '');
-    if (status === 'InProgress') {
-      return reply
-        .code(202)
-        .header('location', `${baseUrl(request)}${request.url}`)
-        .header('retry-after', '1')
-        .send();
-    }
-    if (status === 'Failed') {
-      const code = error !== undefined && isErrorCode(error.code) ? error.code : 'InternalError';
-      throw new HoldfastError(code, error?.message ?? 'The operation failed.', {
-        target: operation.operation_id,
-      });
-    }
-    const item = operation.follows_job === 1 ? await findItemByName(db, vault, request) : undefined;
+    const known = await ask(request, vault);
+    const running = stillRunning(request, reply, known);
+    if (running !== undefined) return running;
+    const item = known.row.follows_job === 1 ? await findItemByName(db, vault, request) : undefined;
     return item === undefined ? reply.code(204).send() : presentItemAlone(scope, vault, item);
   });
+
+  // These are done when they are written down, and have something to fetch.
+  for (const path of [
+    `${vaultPath}/backupValidateOperationResults/:operation`,
+    `${vaultPath}/backupJobs/operationResults/:operation`,
+  ]) {
+    app.get(path, async (request, reply) => {
+      const known = await ask(request, await vaultOf(db, request));
+      return known.row.result_json === null ? reply.code(204).send() : JSON.parse(known.row.result_json);
+    });
+  }
 };
+
+/** Answers 202 for an operation under way; undefined for one that has succeeded. @throws what it failed with */
+function stillRunning(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  known: KnownOperation,
+): FastifyReply | undefined {
+  if (known.status.status === 'InProgress') {
+    return reply
+      .code(202)
+      .header('location', `${baseUrl(request)}${request.url}`)
+      .header('retry-after', '1')
+      .send();
+  }
+  if (known.status.status === 'Failed') throw failureOf(known);
+  return undefined;
+}

@@ -1,12 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import {
-  countPoints,
-  type ItemRow,
-  insertOperation,
-  listItems,
-  listPoints,
-  type VaultRow,
-} from '../../catalog/index.ts';
+import { countPoints, type ItemRow, listItems, listPoints, type VaultRow } from '../../catalog/index.ts';
 import { HoldfastError } from '../../errors/index.ts';
 import {
   configureProtection,
@@ -18,6 +10,7 @@ import {
 import { nextRun } from '../../protection/index.ts';
 import { backupRequest, type ProtectedItem, protectedItemRequest } from '../client/index.ts';
 import { backupManagementTypes, filterWord, itemTypes, parseFilter } from '../filter.ts';
+import { noteOperation } from '../protocol/operation-registry.ts';
 import { containerName, machineOfResourceId, nameOfResourceId } from '../resource-ids.ts';
 import {
   type ApiScope,
@@ -147,7 +140,7 @@ export const registerProtectedItems: RegisterRoutes = (app, scope) => {
       properties.protectionState === 'ProtectionStopped' || properties.policyId === ''
         ? await stop(await itemOf(db, vault, request))
         : await configure(properties, source);
-    const operationId = await noteOperation(started.jobId, true);
+    const operationId = await noteOperation(workshop, { jobId: started.jobId, followsJob: true });
     return accepted(request, reply, ids.item(vault, started.item), operationId);
 
     async function stop(item: ItemRow) {
@@ -207,17 +200,6 @@ export const registerProtectedItems: RegisterRoutes = (app, scope) => {
       });
     }
     const jobId = await startBackup(workshop, item, { onDemand: until === undefined ? {} : { until } });
-    return accepted(request, reply, ids.item(vault, item), await noteOperation(jobId, false));
+    return accepted(request, reply, ids.item(vault, item), await noteOperation(workshop, { jobId }));
   });
-
-  async function noteOperation(jobId: string, followsJob: boolean): Promise<string> {
-    const operationId = randomUUID();
-    await insertOperation(db, {
-      operation_id: operationId,
-      job_id: jobId,
-      follows_job: followsJob ? 1 : 0,
-      started_at: workshop.clock.now().toString({ fractionalSecondDigits: 3 }),
-    });
-    return operationId;
-  }
 };

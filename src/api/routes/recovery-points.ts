@@ -1,16 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import {
-  findPoint,
-  type ItemRow,
-  insertOperation,
-  listPoints,
-  type PointRow,
-  type VaultRow,
-} from '../../catalog/index.ts';
+import { findPoint, type ItemRow, listPoints, type PointRow, type VaultRow } from '../../catalog/index.ts';
 import { HoldfastError } from '../../errors/index.ts';
 import { type DiskTransfer, type FrozenPoint, startRestore } from '../../jobs/index.ts';
 import { type RecoveryPoint, type RestoreRequest, restoreRequest } from '../client/index.ts';
 import { parseFilter, parseMoment } from '../filter.ts';
+import { noteOperation } from '../protocol/operation-registry.ts';
 import { machineOfResourceId, nameOfResourceId } from '../resource-ids.ts';
 import {
   type ApiScope,
@@ -188,13 +181,7 @@ export const registerRecoveryPoints: RegisterRoutes = (app, scope) => {
       ...(start === undefined ? {} : { start }),
       ...(allowDamaged === undefined ? {} : { allowDamaged }),
     });
-    const operationId = randomUUID();
-    await insertOperation(db, {
-      operation_id: operationId,
-      job_id: jobId,
-      follows_job: 0,
-      started_at: workshop.clock.now().toString({ fractionalSecondDigits: 3 }),
-    });
+    const operationId = await noteOperation(workshop, { jobId });
     return accepted(request, reply, ids.item(vault, item), operationId);
   });
 };

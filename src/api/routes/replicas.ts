@@ -1,9 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   deleteReplica,
   findReplica,
-  insertOperation,
   insertReplica,
   type ReplicaRow,
   updateReplica,
@@ -29,6 +27,7 @@ import {
   replicaSyncRequest,
   verifyStoreRequest,
 } from '../client/index.ts';
+import { noteOperation } from '../protocol/operation-registry.ts';
 import { setUpReplicaStore } from '../replica-store.ts';
 import { type ApiScope, accepted, parseBody, type RegisterRoutes, vaultOf, vaultPath } from '../scope.ts';
 import { figuresOf } from '../store-figures.ts';
@@ -260,13 +259,6 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
     vault: VaultRow,
     jobId: string,
   ): Promise<FastifyReply> {
-    const operationId = randomUUID();
-    await insertOperation(db, {
-      operation_id: operationId,
-      job_id: jobId,
-      follows_job: 0,
-      started_at: now(),
-    });
-    return accepted(request, reply, ids.replica(vault), operationId);
+    return accepted(request, reply, ids.replica(vault), await noteOperation(workshop, { jobId }));
   }
 };

@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { getUpkeep, insertOperation, saveUpkeep, type VaultRow } from '../../catalog/index.ts';
+import { getUpkeep, saveUpkeep, type VaultRow } from '../../catalog/index.ts';
 import { messageOf } from '../../errors/index.ts';
 import {
   defaultVerifyEveryDays,
@@ -15,6 +14,7 @@ import {
   storeRequest,
   verifyStoreRequest,
 } from '../client/index.ts';
+import { noteOperation } from '../protocol/operation-registry.ts';
 import { type ApiScope, accepted, parseBody, type RegisterRoutes, storePath, vaultOf } from '../scope.ts';
 
 /** The store of a vault: Azure has no word for it, so it is a resource of our own, named as its vault. */
@@ -99,13 +99,7 @@ export const registerStores: RegisterRoutes = (app, scope) => {
   for (const [action, start] of Object.entries(actions)) {
     app.post(`${storePath}/${action}`, async (request, reply) => {
       const vault = await vaultOf(db, request);
-      const operationId = randomUUID();
-      await insertOperation(db, {
-        operation_id: operationId,
-        job_id: await start(vault, request.body),
-        follows_job: 0,
-        started_at: workshop.clock.now().toString({ fractionalSecondDigits: 3 }),
-      });
+      const operationId = await noteOperation(workshop, { jobId: await start(vault, request.body) });
       return accepted(request, reply, ids.store(vault), operationId);
     });
   }

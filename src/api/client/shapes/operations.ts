@@ -8,8 +8,13 @@ export const operationStatus = z.object({
   startTime: z.string(),
   endTime: z.string(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
+  /** `OperationStatusJobExtendedInfo` names its job, `OperationStatusJobsExtendedInfo` several. */
   properties: z
-    .object({ objectType: z.literal('OperationStatusJobExtendedInfo'), jobId: z.string() })
+    .looseObject({
+      objectType: z.string(),
+      jobId: z.string().optional(),
+      jobIds: z.array(z.string()).optional(),
+    })
     .optional(),
 });
 export type OperationStatus = z.infer<typeof operationStatus>;
