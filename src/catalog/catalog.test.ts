@@ -68,6 +68,7 @@ const item: ItemRow = {
   last_backup_at: null,
   last_error_json: null,
   schedule_handled_until: '2026-01-01T00:00:00.000Z',
+  next_due_at: null,
 };
 const point = (pointId: string, tiers: Partial<PointRow>): PointRow => ({
   point_id: pointId,

@@ -4,6 +4,12 @@
  * transaction.
  */
 export { type Catalog, type Database, openCatalog } from './catalog.ts';
+export {
+  countItemsUnder,
+  type DueCursor,
+  listDueItems,
+  listItemsAhead,
+} from './due-items.ts';
 export { deleteHost, findHost, listHosts, saveHost } from './hosts.ts';
 export {
   bindItem,
@@ -21,12 +27,14 @@ export {
   findJob,
   findOperation,
   insertJob,
+  insertJobs,
   insertOperation,
   type JobFilter,
   type JobWithTasks,
   listJobs,
   listOpenJobs,
   markCancelling,
+  type NewJobRow,
   purgeJobs,
   updateJob,
   updateTask,

@@ -61,8 +61,12 @@ export async function bindItem(
   });
 }
 
-export async function insertItem(db: Database, item: ItemRow): Promise<void> {
-  await db.insertInto('items').values(item).execute();
+/** Adds an item for which nothing is scheduled yet: `planNextBackup` of the jobs says when it is due. */
+export async function insertItem(db: Database, item: Omit<ItemRow, 'next_due_at'>): Promise<void> {
+  await db
+    .insertInto('items')
+    .values({ ...item, next_due_at: null })
+    .execute();
 }
 
 export async function updateItem(db: Database, itemId: string, change: Updateable<ItemRow>): Promise<void> {

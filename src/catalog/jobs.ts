@@ -60,23 +60,46 @@ export async function insertJob(
 ): Promise<void> {
   await db.transaction().execute(async (tx) => {
     await alongside?.(tx);
-    await tx.insertInto('jobs').values(job).execute();
-    for (const [position, taskId] of taskIds.entries()) {
-      await tx
-        .insertInto('job_tasks')
-        .values({
-          job_id: job.job_id,
-          position,
-          task_id: taskId,
-          status: 'NotStarted',
-          started_at: null,
-          ended_at: null,
-          message: null,
-          progress_json: null,
-        })
-        .execute();
-    }
+    await insertJobs(tx, [{ job, taskIds }]);
   });
+}
+
+/** A job to be added, and the tasks it will have. */
+export interface NewJobRow {
+  job: JobRow;
+  taskIds: readonly string[];
+}
+
+/** How many rows one statement adds: databases limit the number of its parameters. */
+const rowsAtOnce = 500;
+
+/** Adds many jobs at once; to be called in a transaction. */
+export async function insertJobs(tx: Database, jobs: readonly NewJobRow[]): Promise<void> {
+  const tasks = jobs.flatMap(({ job, taskIds }) => tasksOf(job.job_id, taskIds));
+  for (let from = 0; from < jobs.length; from += rowsAtOnce) {
+    const rows = jobs.slice(from, from + rowsAtOnce).map(({ job }) => job);
+    await tx.insertInto('jobs').values(rows).execute();
+  }
+  for (let from = 0; from < tasks.length; from += rowsAtOnce) {
+    await tx
+      .insertInto('job_tasks')
+      .values(tasks.slice(from, from + rowsAtOnce))
+      .execute();
+  }
+}
+
+/** The tasks of a job that has not begun. */
+export function tasksOf(jobId: string, taskIds: readonly string[]): JobTaskRow[] {
+  return taskIds.map((taskId, position) => ({
+    job_id: jobId,
+    position,
+    task_id: taskId,
+    status: 'NotStarted',
+    started_at: null,
+    ended_at: null,
+    message: null,
+    progress_json: null,
+  }));
 }
 
 export async function updateJob(db: Database, jobId: string, change: Updateable<JobRow>): Promise<void> {

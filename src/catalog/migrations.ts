@@ -94,6 +94,15 @@ export const migrations: Record<string, Migration> = {
         .addColumn('last_backup_at', 'text')
         .addColumn('last_error_json', 'text')
         .addColumn('schedule_handled_until', 'text', (c) => c.notNull())
+        .addColumn('next_due_at', 'text')
+        .execute();
+      // So that a look at what is due costs what is due, not what exists.
+      await db.schema.createIndex('items_due').on('items').columns(['next_due_at', 'item_id']).execute();
+      await db.schema.createIndex('items_handled').on('items').columns(['schedule_handled_until']).execute();
+      await db.schema
+        .createIndex('items_of_policy')
+        .on('items')
+        .columns(['vault_id', 'policy_name'])
         .execute();
       // One vault per VM.
       await db.schema

@@ -122,6 +122,8 @@ export interface ItemRow {
   last_error_json: string | null;
   /** Scheduled occurrences up to this moment have been dealt with. */
   schedule_handled_until: string;
+  /** When the next scheduled backup is to start; null when none is. Kept by `planNextBackup` of the jobs alone. */
+  next_due_at: string | null;
 }
 
 /**

@@ -6,6 +6,7 @@ import { defaultPolicy } from '../protection/index.ts';
 import { startBackup } from './backup.ts';
 import { stopProtection } from './configure.ts';
 import { maintainAll, maintenanceIdle } from './maintenance.ts';
+import { planNextBackup } from './next-backup.ts';
 import { startDueBackups } from './scheduler.ts';
 import { createSmallEstate, type SmallEstate } from './testing/small-estate.ts';
 
@@ -346,6 +347,7 @@ describe('retention', () => {
     for (const name of ['a', 'b', 'c', 'd', 'e']) {
       const vmUuid = estate.host.addMachine(name, { vda: 4096 });
       await insertItem(db, { ...(await estate.item()), item_id: name, vm_uuid: vmUuid, vm_name: name });
+      await planNextBackup(db, name, estate.now);
     }
     const atOnce = { takePoint: 0, expirePoints: 0 };
     const most = { ...atOnce };
@@ -425,6 +427,7 @@ describe('the schedule', () => {
     const { db } = estate.workshop;
     const vmUuid = estate.host.addMachine('api', { vda: 4096 });
     await insertItem(db, { ...(await estate.item()), item_id: 'i2', vm_uuid: vmUuid, vm_name: 'api' });
+    await planNextBackup(db, 'i2', estate.now);
     await updateItem(db, 'i2', { policy_json: '{}' });
     const error = vi.spyOn(estate.workshop.log, 'error');
     estate.now = estate.now.add({ hours: 25 });

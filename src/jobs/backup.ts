@@ -1,21 +1,14 @@
-import {
-  type Database,
-  findPoint,
-  getItem,
-  type ItemRow,
-  insertPoint,
-  inVault,
-  updateItem,
-} from '../catalog/index.ts';
+import { findPoint, getItem, type ItemRow, insertPoint, inVault, updateItem } from '../catalog/index.ts';
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
 import type { FrozenPoint } from '../machines/index.ts';
 import type { JobStatus } from '../protection/index.ts';
 import { type BackupPayload, takeSnapshot, transferToVault } from './backup-payload.ts';
 import { transferPhase } from './backup-transfer.ts';
 import { catalogTime } from './clock.ts';
-import { jobErrorOf, type Operation } from './engine.ts';
+import { jobErrorOf, type NewJob, type Operation } from './engine.ts';
 import { type JobContext, ServiceStopping } from './job-context.ts';
 import { maintainItem } from './maintenance.ts';
+import { newPointId } from './point-id.ts';
 import { keepingOf } from './point-keeping.ts';
 import { expiryColumns, lastPolicyOf, shownExpiry } from './policies.ts';
 import { replicateAfterBackup } from './replicate-due.ts';
@@ -27,8 +20,6 @@ export interface BackupOptions {
   onDemand?: { until?: string };
   /** See `BackupPayload.runAt`. */
   runAt?: string;
-  /** See `NewJob.alongside`. */
-  alongside?: (tx: Database) => Promise<void>;
 }
 
 /**
@@ -38,23 +29,27 @@ export interface BackupOptions {
 export async function startBackup(
   workshop: Workshop,
   item: ItemRow,
-  { alongside, ...options }: BackupOptions,
+  options: BackupOptions,
 ): Promise<string> {
+  return workshop.engine.start('Backup', newBackup(workshop, item, options));
+}
+
+/** The job that {@link startBackup} starts. @throws what it throws */
+export function newBackup(workshop: Workshop, item: ItemRow, options: BackupOptions): NewJob<BackupPayload> {
   if (item.state === 'ProtectionStopped') {
     throw new HoldfastError('UserErrorProtectionNotActive', `Protection of '${item.vm_name}' is stopped.`, {
       target: item.vm_name,
     });
   }
   if (workshop.phases.isHeld('snapshot', item.item_id)) throw snapshotRunning(item);
-  return workshop.engine.start<BackupPayload>('Backup', {
+  return {
     vaultId: item.vault_id,
     itemId: item.item_id,
     entityName: item.vm_name,
     userTriggered: options.onDemand !== undefined,
-    payload: { itemId: item.item_id, pointId: newPointId(workshop), ...options },
+    payload: { itemId: item.item_id, pointId: newPointId(workshop.clock.now()), ...options },
     taskIds: [takeSnapshot, transferToVault],
-    ...(alongside === undefined ? {} : { alongside }),
-  });
+  };
 }
 
 function snapshotRunning(item: ItemRow): HoldfastError {
@@ -63,12 +58,6 @@ function snapshotRunning(item: ItemRow): HoldfastError {
     `Another backup of '${item.vm_name}' is taking its snapshot right now.`,
     { target: item.vm_name },
   );
-}
-
-/** Azure's recovery point names are 14 or 15 decimal digits; ours begin with the time and therefore sort. */
-function newPointId(workshop: Workshop): string {
-  const noise = Math.floor(Math.random() * 100);
-  return `${workshop.clock.now().epochMilliseconds}${String(noise).padStart(2, '0')}`;
 }
 
 export function backupOperation(workshop: Workshop): Operation<BackupPayload> {

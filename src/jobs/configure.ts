@@ -19,6 +19,7 @@ import { bindToMachine, refuseUnlessGone } from './bind-item.ts';
 import { catalogTime } from './clock.ts';
 import type { Operation } from './engine.ts';
 import type { FoundMachine } from './estate.ts';
+import { planNextBackup } from './next-backup.ts';
 import { putUnderPolicy, underPolicy } from './policies.ts';
 import type { StoredPoint } from './stored-point.ts';
 import { vmFactsOf } from './vm-facts.ts';
@@ -110,6 +111,7 @@ export async function configureProtection(
       });
     });
   }
+  await planNextBackup(workshop.db, itemId, workshop.clock.now());
   const jobId = await workshop.engine.start<ConfigurePayload>('ConfigureBackup', {
     vaultId: vault.vault_id,
     itemId,
@@ -183,6 +185,7 @@ export function configureOperation(workshop: Workshop): Operation<ConfigurePaylo
 /** Stops protection and keeps the recovery points that are in the vault. @returns id of the DisableBackup job */
 export async function stopProtection(workshop: Workshop, item: ItemRow): Promise<string> {
   await updateItem(workshop.db, item.item_id, { state: 'ProtectionStopped', policy_name: null });
+  await planNextBackup(workshop.db, item.item_id, workshop.clock.now());
   return workshop.engine.start<ConfigurePayload>('DisableBackup', {
     vaultId: item.vault_id,
     itemId: item.item_id,

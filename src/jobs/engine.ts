@@ -3,6 +3,7 @@ import {
   type Database,
   findJob,
   insertJob,
+  insertJobs,
   type JobRow,
   listOpenJobs,
   markCancelling,
@@ -92,29 +93,48 @@ export class JobEngine {
   /** Writes the job down and sets it going. Resolves with its id as soon as it is on disk. */
   async start<Payload>(operation: JobRow['operation'], job: NewJob<Payload>): Promise<string> {
     if (this.#stopping) throw new HoldfastError('ServiceStopping', 'The service is stopping.');
-    const jobId = randomUUID();
-    await insertJob(
-      this.#db,
-      {
-        job_id: jobId,
-        vault_id: job.vaultId,
-        item_id: job.itemId ?? null,
-        operation,
-        status: 'InProgress',
-        started_at: this.#clock.now().toString({ fractionalSecondDigits: 3 }),
-        ended_at: null,
-        user_triggered: job.userTriggered ? 1 : 0,
-        entity_name: job.entityName,
-        payload_json: JSON.stringify(job.payload),
-        property_bag_json: JSON.stringify(job.itemId === undefined ? {} : { 'VM Name': job.entityName }),
-        error_json: null,
-        owner: this.#owner,
-      },
-      job.taskIds,
-      job.alongside,
-    );
-    await this.#launch(jobId, 'run');
-    return jobId;
+    const row = this.#rowOf(operation, job);
+    await insertJob(this.#db, row, job.taskIds, job.alongside);
+    await this.#launch(row.job_id, 'run');
+    return row.job_id;
+  }
+
+  /**
+   * Writes down what `choose` returns, in the transaction it is given, and sets it going. So that jobs are chosen and
+   * what they were chosen by is noted together with them, or not at all.
+   * @returns the jobs' ids, in the same order
+   */
+  async startMany<Payload>(
+    operation: JobRow['operation'],
+    choose: (tx: Database) => Promise<readonly NewJob<Payload>[]>,
+  ): Promise<string[]> {
+    if (this.#stopping) throw new HoldfastError('ServiceStopping', 'The service is stopping.');
+    const rows = await this.#db.transaction().execute(async (tx) => {
+      const jobs = await choose(tx);
+      const chosen = jobs.map((job) => ({ job: this.#rowOf(operation, job), taskIds: job.taskIds }));
+      await insertJobs(tx, chosen);
+      return chosen;
+    });
+    for (const { job } of rows) await this.#launch(job.job_id, 'run');
+    return rows.map(({ job }) => job.job_id);
+  }
+
+  #rowOf(operation: JobRow['operation'], job: NewJob<unknown>): JobRow {
+    return {
+      job_id: randomUUID(),
+      vault_id: job.vaultId,
+      item_id: job.itemId ?? null,
+      operation,
+      status: 'InProgress',
+      started_at: this.#clock.now().toString({ fractionalSecondDigits: 3 }),
+      ended_at: null,
+      user_triggered: job.userTriggered ? 1 : 0,
+      entity_name: job.entityName,
+      payload_json: JSON.stringify(job.payload),
+      property_bag_json: JSON.stringify(job.itemId === undefined ? {} : { 'VM Name': job.entityName }),
+      error_json: null,
+      owner: this.#owner,
+    };
   }
 
   /** Takes up every job that an earlier run of the process left open. Call once, before anything else starts. */

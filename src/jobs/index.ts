@@ -26,6 +26,7 @@ export { createLimits } from './limits.ts';
 export type { Logger } from './logger.ts';
 export { maintainAll, maintenanceIdle } from './maintenance.ts';
 export { refusePlace } from './move-host.ts';
+export { planNextBackup } from './next-backup.ts';
 export { lastPolicyOf, policyOf, putUnderPolicy, underPolicy } from './policies.ts';
 export type { TaskProgress } from './progress.ts';
 export { repairStoreOperation, startRepair } from './repair-store.ts';

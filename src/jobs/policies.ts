@@ -1,6 +1,7 @@
 import { type Database, type ItemRow, listPoints, updateItem, updatePoint } from '../catalog/index.ts';
 import { type BackupPolicy, expiryUnder, type PointBasis } from '../protection/index.ts';
 import { catalogTime } from './clock.ts';
+import { planNextBackup } from './next-backup.ts';
 import { basisOf } from './retained-point.ts';
 
 /** The policy an item is under, undefined when its protection is stopped. */
@@ -52,6 +53,7 @@ export async function putUnderPolicy(
     )
       await updatePoint(tx, point.point_id, change);
   }
+  await planNextBackup(tx, item.item_id, now);
 }
 
 function hasSameTimetable(a: BackupPolicy, b: BackupPolicy): boolean {

@@ -1,9 +1,19 @@
-import { type ItemRow, listItems, updateItem } from '../catalog/index.ts';
+import {
+  type Database,
+  type DueCursor,
+  type ItemRow,
+  listDueItems,
+  listItemsAhead,
+  updateItem,
+} from '../catalog/index.ts';
 import { isHoldfastError, messageOf } from '../errors/index.ts';
-import { dueRun } from '../protection/index.ts';
-import { startBackup } from './backup.ts';
+import type { ScheduleLook } from '../protection/index.ts';
+import { newBackup } from './backup.ts';
+import type { BackupPayload } from './backup-payload.ts';
+import { catalogTime } from './clock.ts';
+import type { NewJob } from './engine.ts';
 import { maintainAll } from './maintenance.ts';
-import { policyOf } from './policies.ts';
+import { notedLook, planNextBackup, Timetables } from './next-backup.ts';
 import { startDueReplications } from './replicate-due.ts';
 import { startDueVerifications } from './verify-due.ts';
 import { startDueReplicaVerifications } from './verify-replica.ts';
@@ -14,51 +24,74 @@ const tickMs = 20_000;
 /** How often retention is applied beside the application after every backup. */
 const maintenanceMs = 60 * 60_000;
 
+/** How many starts are written down at once; what is due beyond them follows at once. */
+const startsAtOnce = 200;
+
 /**
  * Starts what is due now. That an occurrence was handled is written together with its job, so it runs once: not twice,
- * and not never. What can't be started is tried again at the next look, and holds up nothing else.
+ * and not never. What can't be started is tried again at the next look, and holds up nothing else. Costs what is due,
+ * not what exists: see `planNextBackup`.
+ * @returns ids of the jobs
  */
 export async function startDueBackups(workshop: Workshop): Promise<string[]> {
+  const now = workshop.clock.now();
+  await catchUpWithClock(workshop, now);
+  const timetables = new Timetables();
   const started: string[] = [];
-  for (const item of await listItems(workshop.db)) {
-    try {
-      const jobId = await startIfDue(workshop, item);
-      if (jobId !== undefined) started.push(jobId);
-    } catch (error) {
-      const { item_id: itemId } = item;
-      const sentence = `scheduled backup not started: ${messageOf(error)}`;
-      if (isHoldfastError(error)) workshop.log.warn({ itemId, code: error.code }, sentence);
-      else workshop.log.error({ itemId, err: error }, sentence);
-    }
-  }
+  let after: DueCursor | undefined;
+  do {
+    const jobIds = await workshop.engine.startMany('Backup', async (tx) => {
+      const due = await listDueItems(tx, catalogTime(now), { after, limit: startsAtOnce });
+      after = due.length < startsAtOnce ? undefined : due.at(-1);
+      const jobs: NewJob<BackupPayload>[] = [];
+      for (const item of due) {
+        const job = await chooseDue(workshop, tx, timetables, item, now);
+        if (job !== undefined) jobs.push(job);
+      }
+      return jobs;
+    });
+    started.push(...jobIds);
+  } while (after !== undefined && !workshop.signal.aborted);
   return started;
 }
 
-async function startIfDue(workshop: Workshop, item: ItemRow): Promise<string | undefined> {
-  const policy = policyOf(item);
-  if (policy === undefined) return undefined;
-  const now = workshop.clock.now();
-  const handled = Temporal.Instant.from(item.schedule_handled_until);
-  if (Temporal.Instant.compare(handled, now) > 0) {
-    // The clock was set back, or was ahead once. Waiting for it to come there again could take years.
-    workshop.log.warn(
-      { itemId: item.item_id, handledUntil: item.schedule_handled_until },
-      'the schedule was handled up to a moment in the future; it goes on from now',
-    );
-    await updateItem(workshop.db, item.item_id, handledUntil(now));
+async function chooseDue(
+  workshop: Workshop,
+  tx: Database,
+  timetables: Timetables,
+  item: ItemRow,
+  now: Temporal.Instant,
+): Promise<NewJob<BackupPayload> | undefined> {
+  let look: ScheduleLook | undefined;
+  let job: NewJob<BackupPayload> | undefined;
+  try {
+    look = await timetables.look(tx, item, now);
+    if (look?.start !== undefined) job = newBackup(workshop, item, { runAt: look.start.at.toString() });
+  } catch (error) {
+    const { item_id: itemId } = item;
+    const sentence = `scheduled backup not started: ${messageOf(error)}`;
+    if (isHoldfastError(error)) workshop.log.warn({ itemId, code: error.code }, sentence);
+    else workshop.log.error({ itemId, err: error }, sentence);
     return undefined;
   }
-  const due = dueRun(policy, handled, now);
-  if (due === undefined) return undefined;
-  return startBackup(workshop, item, {
-    runAt: due.at.toString(),
-    alongside: (tx) => updateItem(tx, item.item_id, handledUntil(due.at)),
-  });
+  await updateItem(tx, item.item_id, notedLook(look));
+  return job;
 }
 
-const handledUntil = (moment: Temporal.Instant) => ({
-  schedule_handled_until: moment.toString({ fractionalSecondDigits: 3 }),
-});
+/** How many items one look brings back from the future; the next goes on. */
+const aheadAtOnce = 1000;
+
+async function catchUpWithClock({ db, log }: Workshop, now: Temporal.Instant): Promise<void> {
+  for (const item of await listItemsAhead(db, catalogTime(now), aheadAtOnce)) {
+    const { item_id: itemId, schedule_handled_until: handledUntil } = item;
+    log.warn(
+      { itemId, handledUntil },
+      'the schedule was handled up to a moment in the future; it goes on from now',
+    );
+    await updateItem(db, itemId, { schedule_handled_until: catalogTime(now) });
+    await planNextBackup(db, itemId, now);
+  }
+}
 
 /** Runs until the signal is aborted. Errors are logged; the next tick tries again. */
 export async function runScheduler(workshop: Workshop, signal: AbortSignal): Promise<void> {

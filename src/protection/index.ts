@@ -3,8 +3,8 @@
  * said at the rule; where Azure's sources disagree or are silent, `docs/differences.md` says what was chosen and why.
  *
  * A policy's way: `readPolicy` takes Azure's document and names everything that is wrong with it, `presentPolicy` gives
- * it back. A point's way: `dueRun` says that a run of the schedule is due, `startDelayMs` where in its window the item
- * starts, `dutyOf` whether the point goes to the vault and which rules mark it. `scheduledBasis` is what is stored of
+ * it back. A point's way: `lookAtSchedule` says that a run of the schedule is due, `startDelayMs` where in its window the
+ * item starts, `dutyOf` whether the point goes to the vault and which rules mark it. `scheduledBasis` is what is stored of
  * that, for good; `expiryUnder` is when it expires under the policy in force; `decideRetention` what to do now, and why.
  * The previews are made of the same functions. An item's way: `judgeEnabling`, then `judgeItemAction` for everything
  * that is asked of it. Whatever is forbidden is a `Judgement` with every reason, and `refusalError` answers with it.
@@ -56,6 +56,7 @@ export {
   vaultNameProblem,
   zoneNameProblem,
 } from './names.ts';
+export { lookAtSchedule, type ScheduleLook } from './next-due.ts';
 export { judgePointDeletion, judgePointExtension } from './point-rules.ts';
 export {
   type BackupPolicy,

@@ -29,6 +29,7 @@ import { JobEngine } from '../engine.ts';
 import { Estate } from '../estate.ts';
 import { createLimits } from '../limits.ts';
 import { maintenanceIdle } from '../maintenance.ts';
+import { planNextBackup } from '../next-backup.ts';
 import { underPolicy } from '../policies.ts';
 import { repairStoreOperation } from '../repair-store.ts';
 import { openReplication, replicateOperation } from '../replicate.ts';
@@ -217,5 +218,6 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     last_backup_at: null,
     last_error_json: null,
   });
+  await planNextBackup(db, 'i1', estate.now);
   return estate;
 }
