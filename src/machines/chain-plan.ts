@@ -8,8 +8,19 @@ import type { ExtentBasis } from './types.ts';
  * first), and what has changed on the file system. Nothing here touches anything.
  */
 
-/** Our overlays in one chain at most; every layer costs the guest look-ups, and libvirt's limit is 200 images. */
-export const maxOverlays = 16;
+/**
+ * What a machine may have before it takes another point. The most snapshots that a policy keeps are 102 (every 4 hours
+ * for 17 days); libvirt takes chains of 200 images; and a QEMU holds each of them open, with 1024 descriptors under
+ * libvirt's own unit.
+ */
+export const chainLimits = {
+  /** Overlays of ours in the chain of one disk. */
+  overlays: 128,
+  /** Images in the chain of one disk, whosesoever. */
+  images: 190,
+  /** Images of all disks of one machine. */
+  machineImages: 800,
+} as const;
 
 const overlayPattern = /^[A-Za-z0-9_-]+\.holdfast-[0-9a-f]{8}\.[A-Za-z0-9][A-Za-z0-9-]*\.qcow2$/;
 

@@ -78,4 +78,15 @@ describe('a domain definition', () => {
         '<source file="/x/&quot;a&quot;.qcow2"/></disk><disk name="sda" snapshot="no"/></disks></domainsnapshot>',
     );
   });
+
+  it('is read and edited with the deepest chain that libvirt takes', () => {
+    const chain = Array.from({ length: 200 }, (_, index) => ({
+      path: `/images/l${index}.qcow2`,
+      format: 'qcow2',
+      type: 'file' as const,
+    }));
+    const edited = describeDomain(replaceChains(sampleDomain, new Map([['vda', chain]])));
+    expect(edited.disks[0]?.chain.map(({ path }) => path)).toEqual(chain.map(({ path }) => path));
+    expect(edited.disks[0]?.chainComplete).toBe(true);
+  });
 });

@@ -27,6 +27,7 @@ function findings(devices: string, changes: Partial<Findings> = {}): Findings {
     domain: describeDomain(xml),
     excludedDisks: [],
     images: new Map(),
+    chains: new Map(),
     snapshots: [],
     checkpoints: [],
     blockJobs: new Map(),
@@ -125,11 +126,28 @@ describe('obstacles', () => {
     ['UserErrorDiskTypeNotSupported', [image({ dataFile: '/i/data' })]],
     ['DiskImageDamaged', [image({}), image({ corrupt: true })]],
     ['DiskImageNotSupported', [image({ backing: { path: '/i/base', format: undefined } })]],
-    [
-      'UserErrorRpCollectionLimitReached',
-      Array.from({ length: 16 }, (_, index) => image({ path: `/i/vda.holdfast-1a2b3c4d.p${index}.qcow2` })),
-    ],
   ] as const)('%s is found in the images of a chain', (code, images) => {
     expect(codes(findings(plain, { images: new Map([['vda', images]]) }))).toEqual([[code, 'vda']]);
+  });
+
+  const layers = (count: number, disk = 'vda') =>
+    Array.from({ length: count }, (_, index) => `/i/${disk}.holdfast-1a2b3c4d.p${index}.qcow2`);
+  const others = (count: number) => Array.from({ length: count }, (_, index) => `/i/base${index}.qcow2`);
+  const limit = 'UserErrorRpCollectionLimitReached';
+
+  it.each([
+    [[...layers(127), ...others(1)], []],
+    [[...layers(128), ...others(1)], [[limit, 'vda']]],
+    [[...layers(1), ...others(188)], []],
+    [[...layers(1), ...others(189)], [[limit, 'vda']]],
+  ])('counts the images of a chain (%#)', (chain, expected) => {
+    expect(codes(findings(plain, { chains: new Map([['vda', chain]]) }))).toEqual(expected);
+  });
+
+  it('counts the images that QEMU would have open', () => {
+    const chains = (last: number) =>
+      new Map([...Array(7).keys()].map((n) => [`vd${n}`, layers(n === 6 ? last : 113, `vd${n}`)]));
+    expect(codes(findings(plain, { chains: chains(115) }))).toEqual([]); // 793 now, 800 then
+    expect(codes(findings(plain, { chains: chains(116) }))).toEqual([[limit, undefined]]);
   });
 });

@@ -1,5 +1,6 @@
+import { basename } from 'node:path';
 import { type ErrorCode, errorCatalogue } from '../errors/index.ts';
-import { isOverlayName, maxOverlays } from './chain-plan.ts';
+import { chainLimits, isOverlayName } from './chain-plan.ts';
 import type { DiskXml, DomainXml } from './domain-xml.ts';
 import type { ImageInfo } from './images/index.ts';
 import type { ProtectionObstacle } from './types.ts';
@@ -10,7 +11,9 @@ export interface Findings {
   status: DomainStatus;
   domain: DomainXml;
   excludedDisks: readonly string[];
-  /** Header of every image of a disk's chain, active one first, or why they could not be read. By target. */
+  /** Paths of the images of every disk's chain, active one first, where they could be told. By target. */
+  chains: ReadonlyMap<string, readonly string[]>;
+  /** Headers of the active image and of those that are not ours, or why they could not be read. By target. */
   images: ReadonlyMap<string, readonly ImageInfo[] | { failure: string }>;
   snapshots: readonly string[];
   checkpoints: readonly string[];
@@ -31,7 +34,7 @@ export function includedDisks(domain: DomainXml, excluded: readonly string[]): D
 export function judge(findings: Findings): ProtectionObstacle[] {
   const { domain } = findings;
   const disks = includedDisks(domain, findings.excludedDisks);
-  const found = wholeMachine(findings);
+  const found = [...wholeMachine(findings), ...tooManyImages(findings)];
   if (disks.length === 0)
     found.push(obstacle('UserErrorNoDiskToProtect', undefined, `'${domain.name}' has no disk to protect.`));
   for (const disk of disks) {
@@ -78,6 +81,25 @@ function wholeMachine({
   return found;
 }
 
+/** More layers than a machine can carry: the next point would be one too many. */
+function tooManyImages({ domain, chains }: Findings): ProtectionObstacle[] {
+  const add = (disk: string | undefined, message: string) =>
+    obstacle('UserErrorRpCollectionLimitReached', disk, message);
+  const found: ProtectionObstacle[] = [];
+  for (const [target, chain] of chains) {
+    const ours = chain.filter((path) => isOverlayName(basename(path))).length;
+    const what = `Disk ${target} of '${domain.name}' has`;
+    if (ours >= chainLimits.overlays)
+      found.push(add(target, `${what} ${ours} layers of recovery points already.`));
+    else if (chain.length >= chainLimits.images)
+      found.push(add(target, `${what} a chain of ${chain.length} images already.`));
+  }
+  const all = [...chains.values()].reduce((sum, chain) => sum + chain.length, 0);
+  if (all + chains.size > chainLimits.machineImages)
+    found.push(add(undefined, `The disks of '${domain.name}' stand on ${all} images already.`));
+  return found;
+}
+
 function diskProblem(disk: DiskXml, findings: Findings): [ErrorCode, string] | undefined {
   if (disk.device === 'lun')
     return ['UserErrorDiskPassthrough', 'is a SCSI device passed through (device "lun")'];
@@ -121,9 +143,6 @@ function imageProblem(
 ): [ErrorCode, string] | undefined {
   if (images === undefined) return undefined;
   if ('failure' in images) return ['UserErrorDiskTypeNotSupported', `can't be used: ${images.failure}`];
-  const ours = images.filter((image) => isOverlayName(image.path.slice(image.path.lastIndexOf('/') + 1)));
-  if (ours.length >= maxOverlays)
-    return ['UserErrorRpCollectionLimitReached', `has ${ours.length} layers of recovery points already`];
   for (const image of images) {
     if (image.encrypted) return ['UserErrorDiskEncrypted', `stands on ${image.path}, which is encrypted`];
     if (image.dataFile !== undefined)

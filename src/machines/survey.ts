@@ -1,4 +1,6 @@
+import { basename } from 'node:path';
 import { messageOf } from '../errors/index.ts';
+import { isOverlayName } from './chain-plan.ts';
 import { type DomainXml, describeDomain } from './domain-xml.ts';
 import type { HostContext } from './host-context.ts';
 import { type ImageInfo, imageInfo } from './images/index.ts';
@@ -85,6 +87,7 @@ export async function findObstacles(
 ): Promise<ProtectionObstacle[]> {
   const { status, domain } = view;
   const images = new Map<string, ImageInfo[] | { failure: string }>();
+  const chains = new Map<string, readonly string[]>();
   const blockJobs = new Map<string, string>();
   for (const disk of includedDisks(domain, excludedDisks)) {
     if (!['file', 'block'].includes(disk.type) || disk.path === undefined) continue;
@@ -94,10 +97,16 @@ export async function findObstacles(
     }
     try {
       const chain = await chainOf(disk, signal);
+      chains.set(
+        disk.target,
+        chain.map((layer) => layer.path),
+      );
+      // Frozen overlays were looked at when they were the active image, and there may be a hundred of them.
+      const unknown = chain.filter((layer, depth) => depth === 0 || !isOverlayName(basename(layer.path)));
       images.set(
         disk.target,
         await Promise.all(
-          chain.map((layer) => imageInfo(layer.path, { format: layer.format, ...(signal && { signal }) })),
+          unknown.map((layer) => imageInfo(layer.path, { format: layer.format, ...(signal && { signal }) })),
         ),
       );
     } catch (error) {
@@ -110,6 +119,7 @@ export async function findObstacles(
     domain,
     excludedDisks,
     images,
+    chains,
     blockJobs,
     snapshots: await host.virsh.names(status.uuid, 'snapshot', signal),
     checkpoints: await host.virsh.names(status.uuid, 'checkpoint', signal),

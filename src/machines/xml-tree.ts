@@ -21,6 +21,7 @@ const shared = {
   commentPropName: '#comment',
   cdataPropName: '#cdata',
   processEntities: false,
+  maxNestedTags: 256, // as libvirt's own parser: every image of a chain is nested in the one above it
 } as const;
 
 // Entities stay as they are in the parser and are decoded here: its own decoding leaves numeric references alone,

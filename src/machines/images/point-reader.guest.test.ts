@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DiskExtent } from '../types.ts';
 import type { ImageLayer } from './image-types.ts';
-import { createOverlay, layersAbove, openImage, readerForPoint } from './index.ts';
+import { createOverlay, imageChain, layersAbove, openImage, readerForPoint } from './index.ts';
 import { type Scratch, scratch } from './scratch.ts';
 
 const KiB = 1024;
@@ -89,6 +89,24 @@ describe('full', () => {
     expect(content.length).toBe(Math.ceil(100_007 / 512) * 512); // QEMU counts in sectors
     expect(content.subarray(99_999, 100_009).toString()).toBe('\0the end\0\0');
     expect(content.equals(await lab.content([base]))).toBe(true);
+  });
+
+  test('as many layers as a policy keeps are read, whole and over all of them', async () => {
+    const size = MiB;
+    const most = 102;
+    const base = await lab.raw('base.raw', size);
+    let chain: ImageLayer[] = [base];
+    for (let layer = 0; layer < most; layer++) {
+      chain = await overlay(chain, size);
+      if (layer % 20 === 0) await write(chain, `write -P ${layer + 1} ${layer * 8192} 4k`);
+    }
+    expect((await imageChain(chain[0]?.path ?? '', { format: 'qcow2' })).length).toBe(most + 1);
+    const { bytesRead, content } = await full(chain);
+    expect(bytesRead).toBe(6 * 4 * KiB);
+    for (let layer = 0; layer < most; layer += 20)
+      expect([content[layer * 8192], content[layer * 8192 + 4096]]).toEqual([layer + 1, 0]);
+    const changed = await delta(chain, [base]);
+    expect([changed.extents.length, changed.content.equals(content)]).toEqual([6, true]);
   });
 
   test('an empty disk has no extents', async () => {
