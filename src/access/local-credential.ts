@@ -1,10 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-
-/** Who makes a request. */
-export interface Principal {
-  kind: 'local-administrator';
-  name: string;
-}
+import type { Principal } from './principal.ts';
 
 /**
  * The credential of whoever can read the service's home: a token made anew at every start and written to a file that
@@ -27,7 +22,7 @@ export function createLocalCredential(): LocalCredential {
       const match = /^Bearer ([A-Za-z0-9._~+/=-]{1,4096})$/i.exec(authorization ?? '');
       const given = digest(match?.[1] ?? '');
       if (!timingSafeEqual(given, expected)) return undefined;
-      return { kind: 'local-administrator', name: 'local administrator' };
+      return { kind: 'local-administrator', id: 'local-administrator', name: 'local administrator' };
     },
   };
 }

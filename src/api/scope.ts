@@ -36,6 +36,12 @@ export const fabricPath = `${vaultPath}/backupFabrics/:fabric`;
 export const containerPath = `${fabricPath}/protectionContainers/:container`;
 export const itemPath = `${containerPath}/protectedItems/:item`;
 
+/** Azure's sign-in addresses begin with the tenant. */
+export const tenantPath = '/:tenant';
+
+/** Where roles are given. */
+export const roleAssignmentScopes = [subscriptionPath, groupPath, vaultPath];
+
 export type Params = Record<string, string>;
 export type Query = Record<string, string | undefined>;
 

@@ -6,12 +6,14 @@ import {
   type FastifyRequest,
   fastify,
 } from 'fastify';
-import type { LocalCredential } from '../access/index.ts';
+import { Access, type LocalCredential } from '../access/index.ts';
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
 import { type Logger, nameFullHome } from '../jobs/index.ts';
+import { guardRoutes } from './guard.ts';
 import { checkApiVersion } from './protocol/api-version.ts';
 import { errorBodyOf, inputErrorOf } from './protocol/error-body.ts';
 import { defaultThrottle, Throttle, type ThrottleLimits } from './protocol/throttle.ts';
+import { registerClients } from './routes/clients.ts';
 import { registerHosts } from './routes/hosts.ts';
 import { registerJobs } from './routes/jobs.ts';
 import { registerOperations } from './routes/operations.ts';
@@ -19,8 +21,10 @@ import { registerPolicies } from './routes/policies.ts';
 import { registerProtectedItems } from './routes/protected-items.ts';
 import { registerRecoveryPoints } from './routes/recovery-points.ts';
 import { registerReplicas } from './routes/replicas.ts';
+import { registerRoles } from './routes/roles.ts';
 import { registerService } from './routes/service.ts';
 import { registerStores } from './routes/stores.ts';
+import { registerTokens } from './routes/tokens.ts';
 import { registerVaultKeys } from './routes/vault-keys.ts';
 import { registerVaults } from './routes/vaults.ts';
 import { registerVirtualMachines } from './routes/virtual-machines.ts';
@@ -39,8 +43,8 @@ export interface ServerOptions {
 }
 
 /**
- * The REST API as an HTTPS server. A request passes, in order: request id, sign-in, subscription, its route, the error
- * handler. Paths are matched without regard to case, as ARM does.
+ * The REST API as an HTTPS server. A request passes, in order: request id, sign-in, throttle, api-version, subscription,
+ * access table, its route, the error handler. Paths are matched without regard to case, as ARM does.
  */
 export function createServer({ scope, credential, tls, log, ...options }: ServerOptions): FastifyInstance {
   const app = fastify({
@@ -73,13 +77,22 @@ export function createServer({ scope, credential, tls, log, ...options }: Server
     );
     const clientId = idHeader(request, 'x-ms-client-request-id');
     if (clientId !== undefined) reply.header('x-ms-client-request-id', clientId);
-    if (credential.authenticate(request.headers.authorization) === undefined) {
-      reply.header('www-authenticate', 'Bearer');
-      throw new HoldfastError('Unauthorized', 'The request carries no valid token.');
-    }
-    admit(throttle, request, reply);
-    checkApiVersion(request.url.split('?')[0] ?? '', query(request, 'api-version'));
-    checkSubscription(scope, request);
+  });
+
+  const access = new Access({
+    db: scope.workshop.db,
+    home: scope.home,
+    credential,
+    now: () => scope.workshop.clock.now().epochMilliseconds,
+  });
+  guardRoutes(app, {
+    log,
+    authenticate: (request) => access.authenticate(request.headers.authorization),
+    admit: (request, reply) => {
+      admit(throttle, request, reply);
+      checkApiVersion(request.url.split('?')[0] ?? '', query(request, 'api-version'));
+      checkSubscription(scope, request);
+    },
   });
 
   app.setNotFoundHandler((request) => {
@@ -117,6 +130,7 @@ export function createServer({ scope, credential, tls, log, ...options }: Server
   ]) {
     register(app, scope);
   }
+  for (const register of [registerTokens, registerClients, registerRoles]) register(app, scope, access);
   return app;
 }
 
@@ -131,7 +145,7 @@ const countedAs: Record<string, string> = { GET: 'reads', HEAD: 'reads', DELETE:
 
 /** @throws TooManyRequests, with Retry-After */
 function admit(throttle: Throttle, request: FastifyRequest, reply: FastifyReply): void {
-  const admission = throttle.admit(request.headers.authorization ?? request.ip);
+  const admission = throttle.admit(request.caller?.principal.id ?? request.ip);
   if (admission.admitted) {
     const kind = countedAs[request.method] ?? 'writes';
     reply.header(`x-ms-ratelimit-remaining-subscription-${kind}`, admission.remaining);

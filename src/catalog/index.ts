@@ -3,6 +3,13 @@
  * in a vault can be restored from the store alone. Functions take the database first, so that callers can pass a
  * transaction.
  */
+export type {
+  AuditRow,
+  ClientRow,
+  PersonRow,
+  RoleAssignmentRow,
+  SessionRow,
+} from './access-schema.ts';
 export { type Catalog, type Database, openCatalog } from './catalog.ts';
 export {
   countItemsUnder,
@@ -59,6 +66,21 @@ export {
   type SavedPolicy,
 } from './policies.ts';
 export {
+  deleteClient,
+  deleteRoleAssignment,
+  deleteRolesAt,
+  findClient,
+  findClientByName,
+  findPrincipal,
+  findRoleAssignment,
+  insertClient,
+  insertRoleAssignment,
+  listClients,
+  listRoleAssignments,
+  listRolesOf,
+  saveClientSecret,
+} from './principals.ts';
+export {
   deleteReplica,
   findReplica,
   insertReplica,
@@ -83,6 +105,7 @@ export type {
 } from './schema.ts';
 export { inVault } from './schema.ts';
 export { findSetting, saveSetting, settingOrNew } from './settings.ts';
+export { addSignInFailure, clearSignInFailures, findSignInFailures } from './sign-in-failures.ts';
 export { getUpkeep, saveUpkeep } from './upkeep.ts';
 export {
   deleteVault,

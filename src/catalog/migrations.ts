@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { createAccessTables } from './access-tables.ts';
 
 /** Every change of the schema, in order. A migration that has been released is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -186,6 +187,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn('ended_at', 'text')
         .addColumn('error_json', 'text')
         .execute();
+      await createAccessTables(db);
     },
   },
 };

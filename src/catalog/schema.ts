@@ -1,10 +1,11 @@
 import type { JobStatus, TaskStatus } from '../protection/index.ts';
+import type { AccessSchema } from './access-schema.ts';
 
 /**
  * The tables, as Kysely types. Times are ISO 8601 UTC text of fixed width (they sort as text), flags 0 or 1,
  * `*_json` columns JSON text.
  */
-export interface Schema {
+export interface Schema extends AccessSchema {
   settings: { key: string; value: string };
   hosts: HostRow;
   vaults: VaultRow;

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { accessCodes } from './access-codes.ts';
 import { apiCodes } from './api-codes.ts';
 import { errorCatalogue } from './catalogue.ts';
 import { clientCodes } from './client-codes.ts';
@@ -8,9 +9,15 @@ import { serviceCodes } from './service-codes.ts';
 import { storeCodes } from './store-codes.ts';
 
 it('has each code once: of two entries the later would silently win', () => {
-  const codes = [storeCodes, machineCodes, protectionCodes, serviceCodes, clientCodes, apiCodes].flatMap(
-    Object.keys,
-  );
+  const codes = [
+    storeCodes,
+    machineCodes,
+    protectionCodes,
+    serviceCodes,
+    clientCodes,
+    apiCodes,
+    accessCodes,
+  ].flatMap(Object.keys);
   expect(codes.filter((code, i) => codes.indexOf(code) !== i)).toEqual([]);
   expect(codes).toHaveLength(Object.keys(errorCatalogue).length);
 });

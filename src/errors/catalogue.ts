@@ -1,3 +1,4 @@
+import { accessCodes } from './access-codes.ts';
 import { apiCodes } from './api-codes.ts';
 import { clientCodes } from './client-codes.ts';
 import { machineCodes } from './machine-codes.ts';
@@ -20,6 +21,7 @@ export const errorCatalogue = {
   ...storeCodes,
   ...machineCodes,
   ...protectionCodes,
+  ...accessCodes,
   ...serviceCodes,
   ...clientCodes,
   ...apiCodes,

@@ -56,11 +56,6 @@ export const serviceCodes = {
     action: 'See "What it does not do yet" in README.md.',
     retryable: false,
   },
-  Unauthorized: {
-    status: 401,
-    action: 'Sign in: give the token of a client, or run the command as the user the service runs as.',
-    retryable: false,
-  },
   ServiceStopping: { status: 503, action: 'Try again when the service is back.', retryable: true },
   JobNotCancellable: {
     status: 409,

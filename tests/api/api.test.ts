@@ -1,80 +1,40 @@
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { request } from 'node:https';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createLocalCredential } from '../../src/access/index.ts';
 import { createClient, type HoldfastClient } from '../../src/api/client/index.ts';
-import { createServer, ensureCertificate, resourceIds } from '../../src/api/index.ts';
 import { updateItem } from '../../src/catalog/index.ts';
-import { StorePlaces, underPolicy, VaultKeys } from '../../src/jobs/index.ts';
-import { createSmallEstate, type SmallEstate } from '../../src/jobs/testing/small-estate.ts';
+import { underPolicy } from '../../src/jobs/index.ts';
+import type { SmallEstate } from '../../src/jobs/testing/small-estate.ts';
 import { enhancedPolicy } from '../../src/protection/index.ts';
 import { createStore, fileSystemBackend, openStore } from '../../src/store/index.ts';
+import { type ApiServer, createApiServer, subscriptionId } from '../support/api-server.ts';
 
-const subscriptionId = '11111111-2222-3333-4444-555555555555';
 const vault = { resourceGroup: 'default', vault: 'Main' };
 const item = { ...vault, vmResourceGroup: 'default', vm: 'web' };
 const now = { now: () => Temporal.Now.instant() };
 
+let server: ApiServer;
 let estate: SmallEstate;
 let directory: string;
 let client: HoldfastClient;
 let endpoint: string;
 let token: string;
 let ca: string;
-let close: () => Promise<void>;
-const logged: object[] = [];
 
 beforeEach(async () => {
-  logged.length = 0;
-  estate = await createSmallEstate();
-  directory = await mkdtemp(join(tmpdir(), 'holdfast-api-'));
-  const tls = await ensureCertificate(join(directory, 'tls'), '127.0.0.1', new Date());
-  const credential = createLocalCredential();
-  const server = createServer({
-    scope: {
-      workshop: estate.workshop,
-      ids: resourceIds(subscriptionId),
-      subscriptionId,
-      defaultStoreRoot: join(directory, 'stores'),
-      home: directory,
-      version: '0.0.0',
-      startedAt: Temporal.Now.instant(),
-      storePlaces: new StorePlaces(join(directory, 'store-credentials')),
-      openStoreAt: (path, secrets) =>
-        openStore(fileSystemBackend(path), {
-          clock: now,
-          ...(secrets.length === 0 ? {} : { unlock: secrets }),
-        }),
-      createStore: (path, secrets) =>
-        createStore(fileSystemBackend(path), {
-          clock: now,
-          encryption: secrets.length === 0 ? 'none' : { secrets },
-        }),
-      openStore: (row, secret) =>
-        openStore(fileSystemBackend(row.store_path), { clock: now, unlock: [secret] }),
-      vaultKeys: new VaultKeys(join(directory, 'keys'), estate.workshop.clock),
-    },
-    credential,
-    tls,
-    log: { info() {}, warn() {}, error: (fields) => logged.push(fields) },
-  });
-  endpoint = await server.listen({ host: '127.0.0.1', port: 0 });
-  close = () => server.close();
-  token = credential.token;
-  ca = tls.cert;
+  server = await createApiServer();
+  ({ estate, directory, token, ca } = server);
+  endpoint = await server.app.listen({ host: '127.0.0.1', port: 0 });
   client = createClient({ endpoint, token, ca });
 });
 
 afterEach(async () => {
-  await close();
-  await estate[Symbol.asyncDispose]();
-  await rm(directory, { recursive: true, force: true });
-  expect(logged).toEqual([]); // nothing unexpected happened in the service
+  await server[Symbol.asyncDispose]();
+  expect(server.errors).toEqual([]); // nothing unexpected happened in the service
 });
 
 interface RawAnswer {
@@ -221,7 +181,7 @@ describe('the main road over the API', () => {
         code: 'InternalError',
       });
     }
-    expect(logged.splice(0)).toHaveLength(2);
+    expect(server.errors.splice(0)).toHaveLength(2);
     expect((await readdir(directory)).sort()).toEqual(['empty', 'keys', 'tls']); // a directory of the user's stays
     expect(await readdir(join(directory, 'keys'))).toEqual([]);
     await sql`drop trigger no_vaults`.execute(db);

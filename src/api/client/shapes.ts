@@ -3,6 +3,7 @@
  * Azure's Microsoft.RecoveryServices and Microsoft.RecoveryServices/vaults/backup* resources; what Azure has no word
  * for is under `holdfast` inside a resource, or under the provider Holdfast.Fleet. Times are ISO 8601 UTC, sizes bytes.
  */
+export * from './shapes/access.ts';
 export * from './shapes/common.ts';
 export * from './shapes/hosts.ts';
 export * from './shapes/jobs.ts';

@@ -19,7 +19,7 @@ import { presentItemAlone } from './protected-items.ts';
 import { replicaPath } from './replicas.ts';
 
 /** Where clients ask how an operation of a vault goes: as the headers say, and by rules of their own. */
-const statusPaths = [
+export const statusPaths = [
   `${vaultPath}/backupOperations/:operation`, // azure-cli asks here for every operation
   `${vaultPath}/operationStatus/:operation`,
   `${vaultPath}/operationsStatus/:operation`,
@@ -34,7 +34,7 @@ const statusPaths = [
 ];
 
 /** Where clients wait for an operation whose outcome is no document of its own. */
-const plainResultPaths = [
+export const plainResultPaths = [
   `${vaultPath}/backupOperationResults/:operation`,
   `${vaultPath}/operationResults/:operation`,
   `${vaultPath}/backupJobs/:job/operationResults/:operation`,
@@ -46,7 +46,7 @@ const plainResultPaths = [
 ];
 
 /** Operations that belong to no vault. */
-const subscriptionPaths = [
+export const subscriptionPaths = [
   `${subscriptionPath}/operationResults/:operation`,
   `${subscriptionPath}/providers/Microsoft.Compute/locations/:location/operations/:operation`,
   `${groupPath}/operationResults/:operation`,

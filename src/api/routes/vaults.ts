@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   countItems,
+  deleteRolesAt,
   deleteVault,
   findReplica,
   findVault,
@@ -182,6 +183,8 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
     await refuseWhileWorkedOn(scope, row);
     const replica = await findReplica(db, row.vault_id);
     await deleteVault(db, row.vault_id);
+    // A vault that gets the same name later is another one.
+    await deleteRolesAt(db, scope.ids.vault(row));
     await estate.closeStore(row.vault_id);
     await estate.closeReplica(row.vault_id);
     await scope.storePlaces.forget(row.store_path);

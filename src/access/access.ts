@@ -1,0 +1,75 @@
+import { join } from 'node:path';
+import { type ClientRow, type Database, findClient, listRolesOf, settingOrNew } from '../catalog/index.ts';
+import { grantsOfRows } from './assignments.ts';
+import { Attempts } from './attempts.ts';
+import { checkSecret } from './clients.ts';
+import { Grants } from './grants.ts';
+import type { LocalCredential } from './local-credential.ts';
+import type { Caller } from './principal.ts';
+import { SigningKeys } from './signing-keys.ts';
+import { issueToken, markOf, readToken } from './tokens.ts';
+
+export interface AccessOptions {
+  db: Database;
+  /** Home of the service: the signing keys are kept below it. */
+  home: string;
+  credential: LocalCredential;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}
+
+const everything = new Grants([{ role: 'Owner', scope: {} }]);
+
+/** Who somebody is, and what that allows. */
+export class Access {
+  readonly attempts: Attempts;
+  readonly keys: SigningKeys;
+  readonly #options: AccessOptions;
+  #tenantId: string | undefined;
+
+  constructor(options: AccessOptions) {
+    this.#options = options;
+    this.attempts = new Attempts(options.db, options.now);
+    this.keys = new SigningKeys(join(options.home, 'access', 'signing-keys.json'), options.now);
+  }
+
+  /** The tenant of this service, made with its catalog. */
+  async tenantId(): Promise<string> {
+    this.#tenantId ??= await settingOrNew(this.#options.db, 'tenantId', () => crypto.randomUUID());
+    return this.#tenantId;
+  }
+
+  /** Whoever an `Authorization` header proves; undefined for a header that proves nothing. */
+  async authenticate(authorization: string | undefined): Promise<Caller | undefined> {
+    const { credential, db, now } = this.#options;
+    const local = credential.authenticate(authorization);
+    if (local !== undefined) return { principal: local, grants: everything };
+    const bearer = /^Bearer ([A-Za-z0-9._~+/=-]{1,8192})$/i.exec(authorization ?? '')?.[1];
+    if (bearer === undefined) return undefined;
+    const tenantId = await this.tenantId();
+    const token = await readToken(this.keys, bearer, { tenantId, nowMs: now() });
+    const client = token === undefined ? undefined : await findClient(db, token.clientId);
+    // A client that was deleted, or has another secret by now, is nobody.
+    if (client === undefined || token?.mark !== markOf(client)) return undefined;
+    return {
+      principal: { kind: 'client', id: client.client_id, name: client.name },
+      grants: new Grants(grantsOfRows(await listRolesOf(db, client.client_id))),
+    };
+  }
+
+  /**
+   * The client that a secret proves. @throws TooManyAttempts
+   * @param address network address of whoever asks
+   */
+  async clientOf(clientId: string, secret: string, address: string): Promise<ClientRow | undefined> {
+    return this.attempts.guard({ name: `client ${clientId}`, address }, () =>
+      checkSecret(this.#options.db, clientId, secret),
+    );
+  }
+
+  /** A token for a client. @param issuer address of the tenant as the client sees it */
+  async tokenFor(client: ClientRow, issuer: string): Promise<string> {
+    const tenantId = await this.tenantId();
+    return issueToken(this.keys, { client, tenantId, issuer, nowMs: this.#options.now() });
+  }
+}

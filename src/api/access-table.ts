@@ -1,0 +1,142 @@
+import type { Role } from '../access/index.ts';
+import { plainResultPaths, statusPaths, subscriptionPaths } from './routes/operations.ts';
+import { replicaPath } from './routes/replicas.ts';
+import {
+  groupPath,
+  itemPath,
+  roleAssignmentScopes,
+  storePath,
+  subscriptionPath,
+  tenantPath,
+  vaultPath,
+} from './scope.ts';
+
+/**
+ * What a route needs of whoever calls it:
+ * - a role, at the narrowest scope that the path names (subscription, resource group, vault). Without any role there, what
+ *   the path names looks as if it did not exist. `stricter` may ask for a higher one when the body has been read.
+ * - `filtered`: anybody who is signed in; of the answer, a list or a resource, only what the caller sees is sent.
+ * - `signed-in`: anybody who is.
+ * - `public`: everybody.
+ */
+export type Requirement =
+  | Role
+  | { role: Role; stricter: (body: unknown) => Role | undefined }
+  | 'filtered'
+  | 'signed-in'
+  | 'public';
+
+const fleet = `${subscriptionPath}/providers/Holdfast.Fleet`;
+const groupFleet = `${groupPath}/providers/Holdfast.Fleet`;
+const vaultFleet = `${vaultPath}/providers/Holdfast.Fleet`;
+const vaultsOf = (scope: string) => `${scope}/providers/Microsoft.RecoveryServices/vaults`;
+
+/** Reading at each of some paths. */
+const all = (requirement: Requirement, paths: readonly string[]) =>
+  Object.fromEntries(paths.map((path) => [`GET ${path}`, requirement]));
+
+/**
+ * Every route, by method and path as it is registered. A route that is missing here is refused to everybody, and fails a
+ * test. The roles are those of Azure's table for backup; docs/access.md says where they differ.
+ */
+export const accessTable: Readonly<Record<string, Requirement>> = {
+  'GET /holdfast/service': 'signed-in',
+  'GET /subscriptions': 'filtered',
+  [`GET ${subscriptionPath}`]: 'filtered',
+
+  [`GET ${tenantPath}/v2.0/.well-known/openid-configuration`]: 'public',
+  [`GET ${tenantPath}/.well-known/openid-configuration`]: 'public',
+  [`GET ${tenantPath}/discovery/v2.0/keys`]: 'public',
+  [`GET ${tenantPath}/discovery/keys`]: 'public',
+  [`POST ${tenantPath}/oauth2/v2.0/token`]: 'public',
+  [`POST ${tenantPath}/oauth2/token`]: 'public',
+
+  [`GET ${fleet}/clients`]: 'Owner',
+  [`GET ${fleet}/clients/:client`]: 'Owner',
+  [`PUT ${fleet}/clients/:client`]: 'Owner',
+  [`DELETE ${fleet}/clients/:client`]: 'Owner',
+  [`POST ${fleet}/clients/:client/rotateSecret`]: 'Owner',
+  [`GET ${subscriptionPath}/providers/Microsoft.Authorization/roleDefinitions`]: 'signed-in',
+  ...Object.fromEntries(
+    roleAssignmentScopes.flatMap((scope) => [
+      [`GET ${scope}/providers/Microsoft.Authorization/roleAssignments`, 'Reader'],
+      [`GET ${scope}/providers/Microsoft.Authorization/roleAssignments/:assignment`, 'Reader'],
+      [`PUT ${scope}/providers/Microsoft.Authorization/roleAssignments/:assignment`, 'Owner'],
+      [`DELETE ${scope}/providers/Microsoft.Authorization/roleAssignments/:assignment`, 'Owner'],
+    ]),
+  ),
+
+  // Whoever connects a host makes the service run commands on it.
+  [`GET ${fleet}/hosts`]: 'filtered',
+  [`GET ${groupFleet}/hosts/:host`]: 'Reader',
+  [`PUT ${groupFleet}/hosts/:host`]: 'Owner',
+  [`DELETE ${groupFleet}/hosts/:host`]: 'Owner',
+  [`GET ${fleet}/virtualMachines`]: 'filtered',
+  [`GET ${groupFleet}/virtualMachines/:machine`]: 'Reader',
+
+  [`GET ${vaultsOf(subscriptionPath)}`]: 'filtered',
+  [`GET ${vaultsOf(groupPath)}`]: 'filtered',
+  [`GET ${vaultPath}`]: 'Reader',
+  // A store goes to any place that the service can write to.
+  [`PUT ${vaultPath}`]: {
+    role: 'Contributor',
+    stricter: (body) => (names(body, 'storePath') ? 'Owner' : undefined),
+  },
+  [`DELETE ${vaultPath}`]: 'Owner',
+  [`GET ${storePath}`]: 'Reader',
+  [`PUT ${storePath}`]: 'Contributor',
+  [`POST ${storePath}/verify`]: 'Operator',
+  [`POST ${storePath}/repair`]: 'Contributor',
+  [`POST ${storePath}/collect`]: 'Contributor',
+  // A key opens every recovery point of the vault, for ever.
+  [`GET ${vaultFleet}/keys`]: 'Reader',
+  [`POST ${vaultFleet}/keys`]: 'Owner',
+  [`PATCH ${vaultFleet}/keys/:key`]: 'Owner',
+  [`DELETE ${vaultFleet}/keys/:key`]: 'Owner',
+  [`POST ${vaultFleet}/unlock`]: 'Contributor',
+  [`GET ${replicaPath}`]: 'Reader',
+  [`PUT ${replicaPath}`]: 'Owner',
+  [`DELETE ${replicaPath}`]: 'Owner',
+  [`POST ${replicaPath}/verify`]: 'Operator',
+  [`POST ${replicaPath}/sync`]: 'Operator',
+
+  [`GET ${vaultPath}/backupPolicies`]: 'Reader',
+  [`GET ${vaultPath}/backupPolicies/:policy`]: 'Reader',
+
+  [`GET ${vaultPath}/backupProtectedItems`]: 'Reader',
+  [`GET ${itemPath}`]: 'Reader',
+  [`PUT ${itemPath}`]: { role: 'Operator', stricter: stopsOrRevives },
+  [`DELETE ${itemPath}`]: 'Contributor',
+  [`POST ${itemPath}/backup`]: 'Operator',
+  [`GET ${itemPath}/recoveryPoints`]: 'Reader',
+  [`GET ${itemPath}/recoveryPoints/:point`]: 'Reader',
+  [`POST ${itemPath}/recoveryPoints/:point/restore`]: 'Operator',
+
+  [`GET ${vaultPath}/backupJobs`]: 'Reader',
+  [`GET ${vaultPath}/backupJobs/:job`]: 'Reader',
+  [`POST ${vaultPath}/backupJobs/:job/cancel`]: 'Operator',
+  ...all('Reader', [...statusPaths, ...plainResultPaths, `${itemPath}/operationResults/:operation`]),
+  [`GET ${vaultPath}/backupJobs/operationResults/:operation`]: 'Reader',
+  [`GET ${vaultPath}/backupValidateOperationResults/:operation`]: 'Reader',
+  // They belong to no vault, and nobody guesses their ids.
+  ...all('signed-in', subscriptionPaths),
+};
+
+/** Azure's guidance: an operator enables and changes protection, but does not stop it, nor brings back what was deleted. */
+function stopsOrRevives(body: unknown): Role | undefined {
+  const { protectionState, policyId, isRehydrate } = propertiesOf(body);
+  const stops =
+    typeof protectionState === 'string' && /^(ProtectionStopped|BackupsSuspended)$/i.test(protectionState);
+  return stops || policyId === '' || isRehydrate === true ? 'Contributor' : undefined;
+}
+
+/** Whether the request gives a property of ours. */
+function names(body: unknown, property: string): boolean {
+  const { holdfast } = propertiesOf(body);
+  return typeof holdfast === 'object' && holdfast !== null && property in holdfast;
+}
+
+function propertiesOf(body: unknown): Record<string, unknown> {
+  const properties = typeof body === 'object' && body !== null && 'properties' in body ? body.properties : {};
+  return typeof properties === 'object' && properties !== null ? (properties as Record<string, unknown>) : {};
+}

@@ -1,0 +1,406 @@
+import { generateKeyPair, SignJWT } from 'jose';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  Access,
+  atLeast,
+  createClientPrincipal,
+  createLocalCredential,
+  type Role,
+  roleDefinitions,
+  roles,
+} from '../../src/access/index.ts';
+import { accessTable } from '../../src/api/access-table.ts';
+import { saveHost } from '../../src/catalog/index.ts';
+import { type ApiServer, createApiServer, subscriptionId } from '../support/api-server.ts';
+
+const subscription = `/subscriptions/${subscriptionId}`;
+const group = `${subscription}/resourceGroups/default`;
+const vault = `${group}/providers/Microsoft.RecoveryServices/vaults/Main`;
+const version = 'api-version=2026-07-01';
+
+let server: ApiServer;
+let tenantId: string;
+
+beforeEach(async () => {
+  server = await createApiServer();
+});
+
+afterEach(async () => {
+  await server[Symbol.asyncDispose]();
+});
+
+interface Call {
+  token?: string;
+  body?: object;
+  form?: Record<string, string>;
+}
+
+async function call(method: string, path: string, { token = server.token, body, form }: Call = {}) {
+  const answer = await server.app.inject({
+    method: method as 'GET',
+    url: `${path}${path.includes('?') ? '&' : '?'}${version}`,
+    headers: {
+      host: 'backup.example:8443',
+      ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
+      ...(form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
+    },
+    ...(body === undefined ? {} : { payload: body }),
+    ...(form === undefined ? {} : { payload: new URLSearchParams(form).toString() }),
+  });
+  return { status: answer.statusCode, text: answer.body, json: () => answer.json() };
+}
+
+interface TestClient {
+  clientId: string;
+  clientSecret: string;
+}
+
+async function makeClient(name: string, role: Role, scope: string): Promise<TestClient> {
+  const answer = await call('PUT', `${subscription}/providers/Holdfast.Fleet/clients/${name}`, {
+    body: { properties: { role, scope } },
+  });
+  expect(answer.status, answer.text).toBe(201);
+  const { credentials } = answer.json();
+  ({ tenantId } = credentials);
+  return credentials;
+}
+
+const askToken = ({ clientId, clientSecret }: TestClient, more: Record<string, string> = {}) =>
+  call('POST', `/${tenantId}/oauth2/v2.0/token`, {
+    token: '',
+    form: {
+      grant_type: 'client_credentials',
+      client_id: clientId,
+      client_secret: clientSecret,
+      scope: 'https://management.azure.com/.default',
+      ...more,
+    },
+  });
+
+async function tokenOf(client: TestClient): Promise<string> {
+  const answer = await askToken(client);
+  expect(answer.status, answer.text).toBe(200);
+  return answer.json().access_token;
+}
+
+describe('the access table', () => {
+  it('lists every route, and no route that is not there', async () => {
+    await server.app.ready();
+    expect([...new Set(server.app.routeNames)].sort()).toEqual(Object.keys(accessTable).sort());
+  });
+
+  it('lets each role do what the table says, at its scope and nowhere else', async () => {
+    // The guard is what is tried: behind it, nothing happens.
+    server.app.addHook('preHandler', async (_request, reply) => reply.code(299).send());
+    const tokens = new Map<string, string>();
+    for (const role of roles)
+      for (const [place, scope] of Object.entries({ subscription, group, vault, elsewhere: `${group}x` }))
+        tokens.set(`${role} ${place}`, await tokenWithoutRoutes(role, scope));
+
+    for (const [name, requirement] of Object.entries(accessTable)) {
+      const [method = '', template = ''] = name.split(' ');
+      const path = template
+        .replace(':subscription', subscriptionId)
+        .replace(':group', 'default')
+        .replace(':vault', 'Main')
+        .replaceAll(/:\w+/g, 'x');
+      const depth = template.includes(':vault') ? 2 : template.includes(':group') ? 1 : 0;
+      const needed = typeof requirement === 'object' ? requirement.role : requirement;
+      expect((await call(method, path, { token: '' })).status, `${name} with no token`).toBe(
+        needed === 'public' ? 299 : 401,
+      );
+      expect((await call(method, path)).status, `${name} by the administrator`).toBe(299);
+      for (const [who, token] of tokens) {
+        const [role, place = ''] = who.split(' ') as [Role, string];
+        const covers = ['subscription', 'group', 'vault'].slice(0, depth + 1).includes(place);
+        const expected =
+          needed === 'public' || needed === 'signed-in' || needed === 'filtered'
+            ? 299
+            : !covers
+              ? 404
+              : atLeast(role, needed)
+                ? 299
+                : 403;
+        expect((await call(method, path, { token })).status, `${name} by ${who}`).toBe(expected);
+      }
+    }
+  });
+
+  it('refuses a route that it does not list, to everybody', async () => {
+    server.app.get('/holdfast/forgotten', async () => ({ secret: 1 }));
+    expect(await call('GET', '/holdfast/forgotten')).toMatchObject({ status: 403 });
+    expect(server.errors.splice(0)).toEqual([{ route: 'GET /holdfast/forgotten' }]);
+  });
+});
+
+/** Who is who, by the service's own keys. */
+const accessOf = () =>
+  new Access({
+    db: server.estate.workshop.db,
+    home: server.directory,
+    credential: createLocalCredential(),
+    now: () => server.estate.now.epochMilliseconds,
+  });
+
+/** A client and its token, past the routes: for tests that switch the routes off. */
+async function tokenWithoutRoutes(role: Role, scope: string): Promise<string> {
+  const { db } = server.estate.workshop;
+  const made = await createClientPrincipal(db, {
+    name: crypto.randomUUID(),
+    role: { role, scope },
+    by: 'test',
+    now: '2026-01-01T00:00:00.000Z',
+  });
+  const access = accessOf();
+  return access.tokenFor(made.client, `https://backup.example:8443/${await access.tenantId()}/v2.0`);
+}
+
+describe('what one may not see', () => {
+  it('looks as if it did not exist, and is left out of lists', async () => {
+    const { db } = server.estate.workshop;
+    const [host] = (await call('GET', `${subscription}/providers/Holdfast.Fleet/hosts`)).json().value;
+    await saveHost(db, {
+      resource_group: 'other',
+      name: 'h2',
+      location: 'local',
+      zone: null,
+      uri: 'memory:2',
+      overlay_directory: null,
+      created_at: '2026-01-01T00:00:00.000Z',
+    });
+    await server.estate.workshop.db
+      .insertInto('vaults')
+      .values({ ...server.estate.vault, vault_id: 'v2', name: 'Second', resource_group: 'other' })
+      .execute();
+    const token = await tokenOf(await makeClient('one', 'Owner', vault));
+
+    const list = await call('GET', `${subscription}/providers/Microsoft.RecoveryServices/vaults`, { token });
+    expect(list.json().value.map(({ name }: { name: string }) => name)).toEqual(['Main']);
+    const elsewhere = `${subscription}/resourceGroups/other/providers/Microsoft.RecoveryServices/vaults`;
+    expect((await call('GET', elsewhere, { token })).json()).toEqual({ value: [] });
+    expect((await call('GET', elsewhere)).json().value).toHaveLength(1);
+    const hosts = await call('GET', `${subscription}/providers/Holdfast.Fleet/hosts`, { token });
+    expect(hosts.json().value).toEqual([]);
+    expect(host.name).toBe('memory');
+    expect((await call('GET', '/subscriptions', { token })).json().value).toHaveLength(1);
+
+    // Word for word what is said of a vault that is not there.
+    const there = await call('GET', `${elsewhere}/Second`, { token });
+    const notThere = await call('GET', `${elsewhere}/Third`, { token });
+    const really = await call('GET', `${elsewhere}/Third`);
+    expect([there.status, notThere.status, really.status]).toEqual([404, 404, 404]);
+    expect(there.text.replaceAll('Second', 'Third')).toBe(notThere.text);
+    expect(notThere.json()).toEqual(really.json());
+  });
+
+  it('can not be reached by naming it in a request for something else', async () => {
+    const token = await tokenOf(await makeClient('op', 'Operator', vault));
+    const item = `${vault}/backupFabrics/Azure/protectionContainers/x/protectedItems/vm%3Biaasvmcontainerv2%3Bdefault%3Bweb`;
+    const put = (properties: object) => call('PUT', item, { token, body: { properties } });
+    const sourceResourceId = `${group}/providers/Microsoft.Compute/virtualMachines/web`;
+    expect((await put({ sourceResourceId })).json().error.code).toBe('LinkedAuthorizationFailed');
+    expect((await put({ policyId: `${vault}/backupPolicies/DefaultPolicy` })).json().error.code).toBe(
+      'InvalidInput',
+    );
+    for (const properties of [
+      { protectionState: 'ProtectionStopped' },
+      { isRehydrate: true },
+      { policyId: '' },
+    ])
+      expect((await put(properties)).json().error).toMatchObject({ code: 'AuthorizationFailed' });
+    const deep = await call('PUT', item, { token, body: nested(2000, { id: sourceResourceId }) });
+    expect(deep.json().error.code).toBe('LinkedAuthorizationFailed');
+  });
+});
+
+function nested(depth: number, inner: object): object {
+  let value: object = inner;
+  for (let level = 0; level < depth; level += 1) value = [value];
+  return { value };
+}
+
+describe('tokens of clients', () => {
+  it('are given for the right secret alone', async () => {
+    const client = await makeClient('one', 'Reader', subscription);
+    const given = await askToken(client);
+    expect(given.json()).toMatchObject({ token_type: 'Bearer', expires_in: 3600 });
+    const discovery = (
+      await call('GET', `/${tenantId}/v2.0/.well-known/openid-configuration`, { token: '' })
+    ).json();
+    expect(discovery).toMatchObject({
+      issuer: `https://backup.example:8443/${tenantId}/v2.0`,
+      token_endpoint: `https://backup.example:8443/${tenantId}/oauth2/v2.0/token`,
+    });
+    const { keys } = (await call('GET', `/${tenantId}/discovery/v2.0/keys`, { token: '' })).json();
+    expect(keys).toMatchObject([{ kty: 'RSA', alg: 'RS256', use: 'sig' }]);
+    expect(Object.keys(keys[0])).not.toContain('d');
+
+    const v1 = await call('POST', `/${tenantId}/oauth2/token`, {
+      token: '',
+      form: {
+        grant_type: 'client_credentials',
+        client_id: client.clientId,
+        client_secret: client.clientSecret,
+        resource: 'https://management.core.windows.net/',
+      },
+    });
+    expect(v1.status).toBe(200);
+
+    expect(await askToken({ ...client, clientSecret: 'x' })).toMatchObject({ status: 401 });
+    expect(await askToken({ ...client, clientId: 'x' })).toMatchObject({ status: 401 });
+    expect(await askToken(client, { grant_type: 'password' })).toMatchObject({ status: 400 });
+    expect(await askToken(client, { scope: 'https://graph.microsoft.com/.default' })).toMatchObject({
+      status: 400,
+    });
+    expect(
+      await call('POST', `/${crypto.randomUUID()}/oauth2/v2.0/token`, { token: '', form: {} }),
+    ).toMatchObject({ status: 400 });
+  });
+
+  it('are refused when forged, of no algorithm, of another tenant or audience, expired, or early', async () => {
+    const client = await makeClient('one', 'Reader', subscription);
+    const good = await tokenOf(client);
+    const status = async (token: string) => (await call('GET', '/subscriptions', { token })).status;
+    expect(await status(good)).toBe(200);
+
+    const [head = '', body = '', signature = ''] = good.split('.');
+    const claims = JSON.parse(Buffer.from(body, 'base64url').toString());
+    const header = JSON.parse(Buffer.from(head, 'base64url').toString());
+    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const { privateKey } = await generateKeyPair('RS256');
+    const signed = (change: object) =>
+      new SignJWT({ ...claims, ...change }).setProtectedHeader(header).sign(privateKey);
+    expect(await status(await signed({}))).toBe(401);
+    expect(await status(`${head}.${encode({ ...claims, sub: crypto.randomUUID() })}.${signature}`)).toBe(401);
+    for (const alg of ['none', 'HS256', 'RS512'])
+      expect(await status(`${encode({ ...header, alg })}.${body}.${alg === 'none' ? '' : signature}`)).toBe(
+        401,
+      );
+    for (const token of ['a.b.c', `${good}x`, `${good}.${good}`, 'x'.repeat(9000)])
+      expect(await status(token)).toBe(401);
+
+    // Signed by the service's own key, and still not for it.
+    const access = accessOf();
+    const own = await access.keys.current();
+    const resigned = (change: object) =>
+      new SignJWT({ ...claims, ...change })
+        .setProtectedHeader({ ...header, kid: own.kid })
+        .sign(own.privateKey);
+    expect(await status(await resigned({}))).toBe(200);
+    const other = crypto.randomUUID();
+    for (const change of [
+      { tid: other },
+      { iss: `https://backup.example:8443/${other}/v2.0` },
+      { aud: 'https://graph.microsoft.com' },
+      { nbf: claims.nbf + 600 },
+      { exp: claims.iat - 60 },
+      { iat: claims.iat - 7200, exp: claims.exp + 7200 },
+      { sub: other },
+      { sec: 'x' },
+      { exp: undefined },
+    ])
+      expect(await status(await resigned(change)), JSON.stringify(change)).toBe(401);
+
+    server.estate.now = server.estate.now.add({ hours: 1, minutes: 1 });
+    expect(await status(good)).toBe(401);
+  });
+
+  it('are void as soon as the client has another secret, or is gone', async () => {
+    const path = `${subscription}/providers/Holdfast.Fleet/clients/one`;
+    const client = await makeClient('one', 'Reader', subscription);
+    const first = await tokenOf(client);
+    const rotated = (await call('POST', `${path}/rotateSecret`)).json().credentials;
+    expect(await call('GET', '/subscriptions', { token: first })).toMatchObject({ status: 401 });
+    expect(await askToken(client)).toMatchObject({ status: 401 });
+    const second = await tokenOf(rotated);
+    expect((await call('DELETE', path)).status).toBe(204);
+    expect(await call('GET', '/subscriptions', { token: second })).toMatchObject({ status: 401 });
+    expect((await call('GET', path)).status).toBe(404);
+  });
+
+  it('are not given while too many guesses are made, right or wrong, known or unknown', async () => {
+    const client = await makeClient('one', 'Reader', subscription);
+    const unknown = { clientId: crypto.randomUUID(), clientSecret: 'x' };
+    for (const guess of [{ ...client, clientSecret: 'x' }, unknown]) {
+      for (let n = 0; n < 10; n += 1) expect((await askToken(guess)).status).toBe(401);
+      expect((await askToken(guess)).status).toBe(429);
+    }
+    expect((await askToken(client)).status).toBe(429);
+    const other = await makeClient('two', 'Reader', subscription);
+    expect((await askToken(other)).status).toBe(200);
+    server.estate.now = server.estate.now.add({ minutes: 16 });
+    expect((await askToken(client)).status).toBe(200);
+  });
+});
+
+describe('roles', () => {
+  const assignments = (scope: string) => `${scope}/providers/Microsoft.Authorization/roleAssignments`;
+
+  it('are given, listed and taken away as with Azure, and count at once', async () => {
+    const client = await makeClient('one', 'Reader', `${subscription}/resourceGroups/empty`);
+    const token = await tokenOf(client);
+    expect((await call('GET', vault, { token })).status).toBe(404);
+    const name = crypto.randomUUID();
+    const definition = roleDefinitions.find(({ role }) => role === 'Operator')?.id;
+    const body = {
+      properties: {
+        roleDefinitionId: `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${definition}`,
+        principalId: client.clientId,
+        principalType: 'ServicePrincipal',
+      },
+    };
+    const made = await call('PUT', `${assignments(vault)}/${name}`, { body });
+    expect(made.status, made.text).toBe(201);
+    expect(made.json()).toMatchObject({ name, properties: { scope: vault, holdfast: { role: 'Operator' } } });
+    expect((await call('PUT', `${assignments(vault)}/${name}`, { body })).status).toBe(200);
+    expect(await call('PUT', `${assignments(vault)}/${crypto.randomUUID()}`, { body })).toMatchObject({
+      status: 409,
+    });
+    expect((await call('GET', vault, { token })).status).toBe(200);
+
+    const listed = async (scope: string, filter = '') =>
+      (await call('GET', `${assignments(scope)}${filter}`))
+        .json()
+        .value.map((row: { name: string }) => row.name);
+    expect(await listed(vault)).toEqual([name]);
+    expect(await listed(subscription)).toHaveLength(2);
+    expect(await listed(subscription, `?$filter=principalId%20eq%20'${client.clientId}'`)).toHaveLength(2);
+    expect(await listed(`${group}x`)).toEqual([]);
+    // Not through another scope than its own.
+    expect((await call('GET', `${assignments(group)}/${name}`)).status).toBe(404);
+    expect((await call('DELETE', `${assignments(group)}/${name}`)).status).toBe(204);
+    expect(await listed(vault)).toEqual([name]);
+    expect((await call('DELETE', `${assignments(vault)}/${name}`)).status).toBe(200);
+    expect((await call('GET', vault, { token })).status).toBe(404);
+  });
+
+  it('are refused for what is no scope, role, name or principal', async () => {
+    const { clientId } = await makeClient('one', 'Reader', subscription);
+    const put = (scope: string, name: string, properties: object) =>
+      call('PUT', `${assignments(scope)}/${name}`, { body: { properties } });
+    const good = { roleDefinitionId: 'Reader', principalId: clientId };
+    const name = crypto.randomUUID();
+    for (const answer of [
+      await put(vault, 'x', good),
+      await put(vault, name, { ...good, roleDefinitionId: 'King' }),
+      await put(vault, name, { ...good, principalId: name }),
+      await put(vault, name, { ...good, condition: 'x' }),
+    ])
+      expect(answer.status, answer.text).toBe(400);
+    expect((await put(`${vault}x`, name, good)).status).toBe(404);
+    const client = await call('PUT', `${subscription}/providers/Holdfast.Fleet/clients/two`, {
+      body: { properties: { role: 'Reader', scope: `${vault}/backupPolicies/x` } },
+    });
+    expect(client.status).toBe(400);
+  });
+
+  it('of a vault go with it', async () => {
+    const other = vault.replace('Main', 'Second');
+    await call('PUT', other, { body: { location: 'local' } });
+    const token = await tokenOf(await makeClient('one', 'Owner', other));
+    expect((await call('DELETE', other)).status).toBe(204);
+    await call('PUT', other, { body: { location: 'local' } });
+    expect((await call('GET', other)).status).toBe(200);
+    expect((await call('GET', other, { token })).status).toBe(404);
+  });
+});
