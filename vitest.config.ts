@@ -1,9 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Four lanes. `fast` needs nothing but Node, nor does `long`, which tries many crashes, kills, mutations and
+ * Five lanes. `fast` needs nothing but Node, nor does `long`, which tries many crashes, kills, mutations and
  * interleavings; `backends` starts servers for S3 and Azure Blob on loopback, which come from npm with the other tools;
- * `guests` needs libvirt, QEMU and root, boots real guests in a private libvirt session, and therefore runs one file at
+ * `postgres` runs tests of `fast` again with the catalog in a scratch PostgreSQL; `guests` needs libvirt, QEMU and root, boots real guests in a private libvirt session, and therefore runs one file at
  * a time.
  */
 export default defineConfig({
@@ -33,6 +33,19 @@ export default defineConfig({
           include: ['src/**/*.backend.test.ts', 'tests/**/*.backend.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'postgres',
+          // What else holds of the catalog holds here, too: the same tests, on another database.
+          include: [
+            'src/catalog/**/*.test.ts',
+            'src/jobs/{backup,configure,engine,restore,scheduler}.test.ts',
+          ],
+          globalSetup: 'tests/support/postgres-lane.ts',
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {

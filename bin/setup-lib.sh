@@ -3,11 +3,12 @@
 #   setup base           npm, what Node needs, and the Node packages of the lockfile
 #   setup host           programs that Holdfast itself calls on a hypervisor
 #   setup bench          the programs that benches run beside Holdfast
+#   setup postgres       a PostgreSQL server's programs, for servers of our own
 #   setup lab            what the private libvirt and its guests need; implies host
 #
 # Only what is missing is installed, and nothing is printed when nothing is. Debian and Ubuntu install by apt-get;
 # other systems are told what to install. No package named here starts a service: the machine's own libvirt
-# (libvirt-daemon-system) is never installed or touched.
+# (libvirt-daemon-system) is never installed or touched, and Debian's postgresql is kept from making a cluster.
 #
 # Exit statuses: 3 when a person has to install something, 1 when an installation failed.
 
@@ -40,6 +41,10 @@ debugfs|e2fsprogs|mke2fs, e2fsck and debugfs
 setpriv|util-linux|setpriv
 losetup|mount|losetup
 apt-get|apt|apt-get and dpkg (the guests' kernel comes from Debian or Ubuntu)
+LIST
+    postgres) cat <<'LIST' ;;
+initdb /usr/lib/postgresql/*/bin/initdb|postgresql|the programs of a PostgreSQL server (initdb, postgres)
+setpriv|util-linux|setpriv
 LIST
     bench) cat <<'LIST' ;;
 restic|restic|restic
@@ -126,16 +131,33 @@ install_debian_packages() {
   fi
   say "set-up: installing $* (apt-get)"
   apt_log=$(mktemp)
+  case " $* " in *' postgresql '*) forbid_postgres_cluster ;; esac
   # An index that cannot be refreshed may still do; the installation tells.
   apt-get -q update >"$apt_log" 2>&1 || say 'set-up: apt-get update failed; going on with the index there is'
   if ! DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
     install --no-install-recommends "$@" >>"$apt_log" 2>&1 </dev/null; then
     tail -n 30 "$apt_log" >&2
     rm -f "$apt_log"
+    allow_postgres_cluster
     say 'set-up: apt-get could not install what is missing'
     exit 1
   fi
   rm -f "$apt_log"
+  allow_postgres_cluster
+}
+
+# Debian's postgresql makes and starts a cluster when it is installed, unless told otherwise in a file that it reads. We
+# tell it so for the time of our installation only; somebody who wants a cluster later gets it as ever.
+postgres_conf=/etc/postgresql-common/createcluster.d/holdfast-setup.conf
+forbid_postgres_cluster() {
+  trap allow_postgres_cluster EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  mkdir -p "${postgres_conf%/*}" && printf 'create_main_cluster = false\n' >"$postgres_conf"
+}
+allow_postgres_cluster() {
+  [ ! -e "$postgres_conf" ] || rm -f "$postgres_conf"
+  rmdir "${postgres_conf%/*}" 2>/dev/null || :
 }
 
 is_debian_like() {

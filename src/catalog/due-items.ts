@@ -1,12 +1,13 @@
 import type { Database } from './catalog.ts';
+import { lockFree } from './row-locks.ts';
 import type { ItemRow } from './schema.ts';
 
 /** Where a look at what is due goes on. */
 export type DueCursor = Pick<ItemRow, 'next_due_at' | 'item_id'>;
 
 /**
- * Items whose next scheduled backup is due, those that wait longest first. Costs what it returns, however many items
- * there are.
+ * Items whose next scheduled backup is due, those that wait longest first, for a transaction to claim: what another
+ * worker claims right now is left out. Costs what it returns, however many items there are.
  */
 export async function listDueItems(
   db: Database,
@@ -23,7 +24,7 @@ export async function listDueItems(
       ]),
     );
   }
-  return query.orderBy('next_due_at').orderBy('item_id').limit(options.limit).execute();
+  return lockFree(db, query.orderBy('next_due_at').orderBy('item_id').limit(options.limit)).execute();
 }
 
 /** Scheduled items that were dealt with up to a moment in the future: the clock was ahead once, or was set back. */

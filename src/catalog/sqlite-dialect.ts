@@ -13,7 +13,8 @@ export function sqliteDialect(path: string): SqliteDialect {
       prepare(sql) {
         // SQLite ends a transaction itself when the disk is full; Kysely's rollback would then hide that error.
         if (sql === 'rollback' && !database.isTransaction) return nothingToDo;
-        const statement = database.prepare(sql);
+        // Every transaction of ours writes. One that only later asks to write can be refused at once, without waiting.
+        const statement = database.prepare(sql === 'begin' ? 'begin immediate' : sql);
         return {
           reader: statement.columns().length > 0,
           all: (parameters) => statement.all(...(parameters as SQLInputValue[])),

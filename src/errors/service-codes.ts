@@ -37,6 +37,17 @@ export const serviceCodes = {
     action: 'Start the Holdfast version that last used this home, or a newer one.',
     retryable: false,
   },
+  CatalogNotReachable: {
+    status: 503,
+    action:
+      'Check that the PostgreSQL server runs and takes this address, user and password, then start again.',
+    retryable: true,
+  },
+  CatalogLocaleNotSupported: {
+    status: 409,
+    action: 'Make the database anew: createdb --template=template0 --locale=C --encoding=UTF8 NAME.',
+    retryable: false,
+  },
   VaultLocked: {
     status: 409,
     action: 'Put its key file back, or unlock the vault with its recovery key: holdfast vault key unlock.',

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { onPostgres } from '../../tests/support/scratch-place.ts';
 import { findJob, getDefinition, insertItem, listPoints, updateItem, updateJob } from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
 import { defaultPolicy } from '../protection/index.ts';
@@ -47,6 +48,8 @@ const pointsOf = () => listPoints(estate.workshop.db, estate.itemId);
 function holdNext(operation: 'takePoint' | 'openPoint') {
   const reached = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
+  // It may be told to fail long before it gets here.
+  released.promise.catch(() => {});
   estate.host.onCall = async (called) => {
     if (called !== operation) return;
     estate.host.onCall = () => {};
@@ -342,32 +345,36 @@ describe('retention', () => {
     expect(await kept()).toBe(false);
   });
 
-  it('merges for one VM of a host at a time, and takes four snapshots at once', async () => {
-    const { db, engine } = estate.workshop;
-    for (const name of ['a', 'b', 'c', 'd', 'e']) {
-      const vmUuid = estate.host.addMachine(name, { vda: 4096 });
-      await insertItem(db, { ...(await estate.item()), item_id: name, vm_uuid: vmUuid, vm_name: name });
-      await planNextBackup(db, name, estate.now);
-    }
-    const atOnce = { takePoint: 0, expirePoints: 0 };
-    const most = { ...atOnce };
-    estate.host.onCall = async (operation) => {
-      if (operation !== 'takePoint' && operation !== 'expirePoints') return;
-      atOnce[operation] += 1;
-      most[operation] = Math.max(most[operation], atOnce[operation]);
-      // Long enough for all the others to get here if nothing held them.
-      for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-      atOnce[operation] -= 1;
-    };
-    for (let round = 0; round < 3; round += 1) {
-      estate.now = estate.now.add({ hours: 24 * 3 });
-      const started = await startDueBackups(estate.workshop);
-      expect(started).toHaveLength(6);
-      await Promise.all(started.map((jobId) => engine.wait(jobId)));
-      await maintenanceIdle(estate.workshop);
-    }
-    expect(most).toEqual({ takePoint: 4, expirePoints: 1 });
-  });
+  // It counts turns of the event loop, which a database elsewhere does not keep to.
+  it.skipIf(onPostgres())(
+    'merges for one VM of a host at a time, and takes four snapshots at once',
+    async () => {
+      const { db, engine } = estate.workshop;
+      for (const name of ['a', 'b', 'c', 'd', 'e']) {
+        const vmUuid = estate.host.addMachine(name, { vda: 4096 });
+        await insertItem(db, { ...(await estate.item()), item_id: name, vm_uuid: vmUuid, vm_name: name });
+        await planNextBackup(db, name, estate.now);
+      }
+      const atOnce = { takePoint: 0, expirePoints: 0 };
+      const most = { ...atOnce };
+      estate.host.onCall = async (operation) => {
+        if (operation !== 'takePoint' && operation !== 'expirePoints') return;
+        atOnce[operation] += 1;
+        most[operation] = Math.max(most[operation], atOnce[operation]);
+        // Long enough for all the others to get here if nothing held them.
+        for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+        atOnce[operation] -= 1;
+      };
+      for (let round = 0; round < 3; round += 1) {
+        estate.now = estate.now.add({ hours: 24 * 3 });
+        const started = await startDueBackups(estate.workshop);
+        expect(started).toHaveLength(6);
+        await Promise.all(started.map((jobId) => engine.wait(jobId)));
+        await maintenanceIdle(estate.workshop);
+      }
+      expect(most).toEqual({ takePoint: 4, expirePoints: 1 });
+    },
+  );
 });
 
 describe('collection', () => {

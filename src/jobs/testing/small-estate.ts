@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { scratchPlace } from '../../../tests/support/scratch-place.ts';
 import {
   getItem,
   type ItemRow,
@@ -68,6 +69,7 @@ const diskBytes = 1024 * 1024;
 
 export async function createSmallEstate(): Promise<SmallEstate> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-jobs-'));
+  const scratch = await scratchPlace(directory);
   const host = createMemoryHost({ now: () => estate.now });
   const vmUuid = host.addMachine('web', { vda: diskBytes, vdb: diskBytes / 2 });
   const backend = memoryBackend();
@@ -131,6 +133,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     },
     async [Symbol.asyncDispose]() {
       await stop();
+      await scratch[Symbol.asyncDispose]();
       await rm(directory, { recursive: true, force: true });
     },
   };
@@ -144,7 +147,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
   let stop = async () => {};
 
   async function start(): Promise<void> {
-    const catalog = await openCatalog(join(directory, 'catalog.db'));
+    const catalog = await openCatalog(scratch.place);
     const life = new AbortController();
     const engine = new JobEngine(catalog.db, clock, log);
     const workshop: Workshop = {
