@@ -31,6 +31,8 @@ const groupFleet = `${groupPath}/providers/Holdfast.Fleet`;
 const vaultFleet = `${vaultPath}/providers/Holdfast.Fleet`;
 const vaultsOf = (scope: string) => `${scope}/providers/Microsoft.RecoveryServices/vaults`;
 
+const compute = (scope: string) => `${scope}/providers/Microsoft.Compute`;
+
 /** Reading at each of some paths. */
 const all = (requirement: Requirement, paths: readonly string[]) =>
   Object.fromEntries(paths.map((path) => [`GET ${path}`, requirement]));
@@ -43,6 +45,19 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
   'GET /holdfast/service': 'signed-in',
   'GET /subscriptions': 'filtered',
   [`GET ${subscriptionPath}`]: 'filtered',
+  'GET /tenants': 'signed-in',
+  [`GET ${subscriptionPath}/locations`]: 'signed-in',
+  [`GET ${subscriptionPath}/providers`]: 'signed-in',
+  [`GET ${subscriptionPath}/providers/:namespace`]: 'signed-in',
+  [`POST ${subscriptionPath}/providers/:namespace/register`]: 'signed-in',
+  'GET /providers/Microsoft.RecoveryServices/operations': 'signed-in',
+  [`GET ${subscriptionPath}/resources`]: 'filtered',
+  [`GET ${subscriptionPath}/resourceGroups`]: 'filtered',
+  [`GET ${groupPath}`]: 'Reader',
+  [`PUT ${groupPath}`]: 'Contributor',
+  [`PATCH ${groupPath}`]: 'Contributor',
+  [`DELETE ${groupPath}`]: 'Owner',
+  [`GET ${groupPath}/resources`]: 'filtered',
 
   [`GET ${tenantPath}/v2.0/.well-known/openid-configuration`]: 'public',
   [`GET ${tenantPath}/.well-known/openid-configuration`]: 'public',
@@ -73,6 +88,21 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
   [`DELETE ${groupFleet}/hosts/:host`]: 'Owner',
   [`GET ${fleet}/virtualMachines`]: 'filtered',
   [`GET ${groupFleet}/virtualMachines/:machine`]: 'Reader',
+  [`GET ${compute(subscriptionPath)}/virtualMachines`]: 'filtered',
+  [`GET ${compute(subscriptionPath)}/locations/:location/virtualMachines`]: 'filtered',
+  [`GET ${compute(groupPath)}/virtualMachines`]: 'filtered',
+  [`GET ${compute(groupPath)}/virtualMachines/:machine`]: 'Reader',
+  [`GET ${compute(groupPath)}/virtualMachines/:machine/instanceView`]: 'Reader',
+  ...Object.fromEntries(
+    ['start', 'powerOff', 'deallocate', 'restart'].map((action) => [
+      `POST ${compute(groupPath)}/virtualMachines/:machine/${action}`,
+      'Contributor',
+    ]),
+  ),
+  [`GET ${compute(subscriptionPath)}/restorePointCollections`]: 'filtered',
+  [`GET ${compute(groupPath)}/restorePointCollections`]: 'filtered',
+  [`GET ${compute(groupPath)}/restorePointCollections/:collection`]: 'Reader',
+  [`GET ${compute(groupPath)}/restorePointCollections/:collection/restorePoints/:point`]: 'Reader',
 
   [`GET ${vaultsOf(subscriptionPath)}`]: 'filtered',
   [`GET ${vaultsOf(groupPath)}`]: 'filtered',

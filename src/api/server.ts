@@ -14,16 +14,21 @@ import { checkApiVersion } from './protocol/api-version.ts';
 import { errorBodyOf, inputErrorOf } from './protocol/error-body.ts';
 import { defaultThrottle, Throttle, type ThrottleLimits } from './protocol/throttle.ts';
 import { registerClients } from './routes/clients.ts';
+import { registerComputeMachines } from './routes/compute-machines.ts';
 import { registerHosts } from './routes/hosts.ts';
 import { registerJobs } from './routes/jobs.ts';
 import { registerOperations } from './routes/operations.ts';
 import { registerPolicies } from './routes/policies.ts';
 import { registerProtectedItems } from './routes/protected-items.ts';
+import { registerProviders } from './routes/providers.ts';
 import { registerRecoveryPoints } from './routes/recovery-points.ts';
 import { registerReplicas } from './routes/replicas.ts';
+import { registerResourceGroups } from './routes/resource-groups.ts';
+import { registerRestorePointCollections } from './routes/restore-point-collections.ts';
 import { registerRoles } from './routes/roles.ts';
 import { registerService } from './routes/service.ts';
 import { registerStores } from './routes/stores.ts';
+import { registerSubscriptions } from './routes/subscriptions.ts';
 import { registerTokens } from './routes/tokens.ts';
 import { registerVaultKeys } from './routes/vault-keys.ts';
 import { registerVaults } from './routes/vaults.ts';
@@ -116,6 +121,11 @@ export function createServer({ scope, credential, tls, log, ...options }: Server
 
   for (const register of [
     registerService,
+    registerSubscriptions,
+    registerProviders,
+    registerResourceGroups,
+    registerComputeMachines,
+    registerRestorePointCollections,
     registerHosts,
     registerVirtualMachines,
     registerVaults,

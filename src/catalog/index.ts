@@ -52,6 +52,7 @@ export {
   findPoint,
   getDefinition,
   insertPoint,
+  listItemsWithSnapshots,
   listPoints,
   noteDamaged,
   updatePoint,
@@ -91,6 +92,12 @@ export {
   transferOf,
   updateReplica,
 } from './replicas.ts';
+export {
+  deleteResourceGroup,
+  findResourceGroup,
+  listResourceGroups,
+  saveResourceGroup,
+} from './resource-groups.ts';
 export type {
   HostRow,
   ItemRow,
@@ -100,6 +107,7 @@ export type {
   PointRow,
   PolicyRow,
   ReplicaRow,
+  ResourceGroupRow,
   StoreUpkeepRow,
   VaultRow,
 } from './schema.ts';

@@ -12,6 +12,12 @@ export const migrations: Record<string, Migration> = {
         .addColumn('value', 'text', (c) => c.notNull())
         .execute();
       await db.schema
+        .createTable('resource_groups')
+        .addColumn('name', 'text', (c) => c.primaryKey())
+        .addColumn('location', 'text', (c) => c.notNull())
+        .addColumn('tags_json', 'text', (c) => c.notNull())
+        .execute();
+      await db.schema
         .createTable('hosts')
         .addColumn('resource_group', 'text', (c) => c.notNull())
         .addColumn('name', 'text', (c) => c.notNull())

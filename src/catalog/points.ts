@@ -1,6 +1,6 @@
 import type { Updateable } from 'kysely';
 import type { Database } from './catalog.ts';
-import type { PointRow } from './schema.ts';
+import type { ItemRow, PointRow } from './schema.ts';
 
 /** Oldest first. */
 export async function listPoints(db: Database, itemId: string): Promise<PointRow[]> {
@@ -81,6 +81,19 @@ export async function deleteGonePoints(db: Database, itemId: string): Promise<vo
     .where('in_snapshot', '=', 0)
     .where('in_vault', '=', 0)
     .where('in_replica', '=', 0)
+    .execute();
+}
+
+/** Items that have at least one point whose snapshot is on the host. */
+export async function listItemsWithSnapshots(db: Database): Promise<ItemRow[]> {
+  return db
+    .selectFrom('items')
+    .selectAll()
+    .where('item_id', 'in', (points) =>
+      points.selectFrom('points').select('item_id').where('in_snapshot', '=', 1),
+    )
+    .orderBy('vm_name')
+    .orderBy('item_id')
     .execute();
 }
 

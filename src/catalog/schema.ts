@@ -7,6 +7,7 @@ import type { AccessSchema } from './access-schema.ts';
  */
 export interface Schema extends AccessSchema {
   settings: { key: string; value: string };
+  resource_groups: ResourceGroupRow;
   hosts: HostRow;
   vaults: VaultRow;
   replicas: ReplicaRow;
@@ -19,6 +20,13 @@ export interface Schema extends AccessSchema {
   jobs: JobRow;
   job_tasks: JobTaskRow;
   operations: OperationRow;
+}
+
+/** A resource group that somebody has made; hosts and vaults may be in others. Names are compared without case. */
+export interface ResourceGroupRow {
+  name: string;
+  location: string;
+  tags_json: string;
 }
 
 export interface HostRow {

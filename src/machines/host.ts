@@ -33,6 +33,13 @@ export interface Host extends AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<ProtectionObstacle[]>;
 
+  /** Switches it on; one that runs is left alone. */
+  startMachine(uuid: string, signal?: AbortSignal): Promise<void>;
+  /** Switches it off: by its guest, and after a while, or at once with `force`, by cutting its power. */
+  stopMachine(uuid: string, options: { force: boolean; signal?: AbortSignal }): Promise<void>;
+  /** The directory of a storage pool that is one, for restores into it. @throws ResourceNotFound, InvalidInput */
+  poolDirectory(name: string, signal?: AbortSignal): Promise<string>;
+
   /**
    * Freezes all disks of the machine at one moment. When it throws, nothing of the attempt is left behind. Asked again
    * for a point that exists, it returns that one: a caller that died before the answer may repeat the question.

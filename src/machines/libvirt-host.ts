@@ -12,6 +12,8 @@ import { LayerPins } from './layer-pins.ts';
 import { LedgerStore } from './ledger.ts';
 import { viewMachine } from './machine-view.ts';
 import { openPoint } from './open-point.ts';
+import { poolDirectory } from './pools.ts';
+import { startMachine, stopMachine } from './power.ts';
 import { reconcile } from './reconcile.ts';
 import { withCodes } from './refusals.ts';
 import { findObstacles, getMachine, hostFacts, listMachines } from './survey.ts';
@@ -87,6 +89,15 @@ class LibvirtHost implements Host {
       const view = await viewMachine(this.#host, checkUuid(uuid), signal);
       return findObstacles(this.#host, view, excludedDisks, signal);
     });
+
+  startMachine: Host['startMachine'] = async (uuid, signal) =>
+    withCodes(uuid, () => startMachine(this.#host, checkUuid(uuid), signal));
+
+  stopMachine: Host['stopMachine'] = async (uuid, options) =>
+    withCodes(uuid, () => stopMachine(this.#host, checkUuid(uuid), options));
+
+  poolDirectory: Host['poolDirectory'] = (name, signal) =>
+    withCodes(name, () => poolDirectory(this.#host, name, signal));
 
   takePoint: Host['takePoint'] = async (request, signal) => {
     const machineUuid = checkUuid(request.machineUuid);

@@ -32,6 +32,7 @@ interface MemoryMachine {
   disks: Map<string, Uint8Array>;
   changed: Map<string, Set<number>>;
   points: MemoryPoint[];
+  state: 'running' | 'shut off';
 }
 
 /**
@@ -64,7 +65,7 @@ export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost
   const describe = (machine: MemoryMachine): Machine => ({
     uuid: machine.uuid,
     name: machine.name,
-    state: 'running',
+    state: machine.state,
     persistent: true,
     disks: [...machine.disks].map(([target, content]) => ({
       target,
@@ -92,7 +93,14 @@ export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost
     addMachine(name, disks) {
       const uuid = randomUUID();
       const contents = new Map(Object.entries(disks).map(([target, size]) => [target, new Uint8Array(size)]));
-      machines.set(uuid, { uuid, name, disks: contents, changed: noChanges(contents), points: [] });
+      machines.set(uuid, {
+        uuid,
+        name,
+        disks: contents,
+        changed: noChanges(contents),
+        points: [],
+        state: 'running',
+      });
       return uuid;
     },
     removeMachine: (uuid) => void machines.delete(uuid),
@@ -121,6 +129,19 @@ export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost
     async getMachine(uuid) {
       await host.onCall('getMachine');
       return describe(machineOf(uuid));
+    },
+    async startMachine(uuid) {
+      await host.onCall('startMachine');
+      machineOf(uuid).state = 'running';
+    },
+    async stopMachine(uuid) {
+      await host.onCall('stopMachine');
+      machineOf(uuid).state = 'shut off';
+    },
+    async poolDirectory(name) {
+      throw new HoldfastError('ResourceNotFound', `The host has no storage pool '${name}'.`, {
+        target: name,
+      });
     },
     async findObstacles(uuid, excludedDisks): Promise<ProtectionObstacle[]> {
       await host.onCall('findObstacles');
@@ -215,7 +236,7 @@ export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost
       const disks = new Map<string, Uint8Array>();
       for (const { target, path } of request.disks) disks.set(target, await readFile(path));
       const { uuid, name } = request;
-      machines.set(uuid, { uuid, name, disks, changed: noChanges(disks), points: [] });
+      machines.set(uuid, { uuid, name, disks, changed: noChanges(disks), points: [], state: 'running' });
       return { uuid, name, changes: [] };
     },
     async discardRestored() {

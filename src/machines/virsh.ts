@@ -156,6 +156,15 @@ export class Virsh {
     await this.call(['start', checkUuid(uuid)], { timeoutMs: startTimeoutMs, ...signalOf(signal) });
   }
 
+  /** Asks the guest to shut down; returns at once. */
+  async shutdown(uuid: string, signal?: AbortSignal): Promise<void> {
+    await this.call(['shutdown', checkUuid(uuid)], signalOf(signal));
+  }
+
+  async resume(uuid: string, signal?: AbortSignal): Promise<void> {
+    await this.call(['resume', checkUuid(uuid)], signalOf(signal));
+  }
+
   async destroy(uuid: string): Promise<void> {
     await this.call(['destroy', checkUuid(uuid)]);
   }

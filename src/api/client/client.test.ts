@@ -178,6 +178,7 @@ describe('answers', () => {
       subscriptionId: String(n),
       displayName: 'x',
       state: 'Enabled',
+      tenantId: subscriptionId,
     });
     const { client, received } = await setUp(({ query }) => {
       const n = Number(query.get('$skipToken') ?? 0);

@@ -7,7 +7,7 @@ import {
   type JobRow,
   type OperationRow,
 } from '../../catalog/index.ts';
-import { HoldfastError, isErrorCode, isHoldfastError, messageOf } from '../../errors/index.ts';
+import { HoldfastError, isErrorCode, isHoldfastError } from '../../errors/index.ts';
 import type { JobError, Workshop } from '../../jobs/index.ts';
 import type { OperationStatus } from '../client/index.ts';
 
@@ -70,9 +70,11 @@ export async function runOperation(
         () => end(undefined),
         (error: unknown) => {
           log.warn({ operationId, err: error }, 'an operation failed');
-          if (isHoldfastError(error))
-            return end({ code: error.code, message: error.message, action: error.action });
-          return end({ code: 'InternalError', message: messageOf(error), action: '' });
+          // What is no refusal of ours may say what is nobody's business; the log has it.
+          const { code, message, action } = isHoldfastError(error)
+            ? error
+            : new HoldfastError('InternalError', `The operation ${operationId} failed unexpectedly.`);
+          return end({ code, message, action });
         },
       )
       .catch((error: unknown) =>

@@ -1,14 +1,7 @@
-import type { Service, Subscription } from '../client/index.ts';
-import { type RegisterRoutes, subscriptionPath } from '../scope.ts';
+import type { Service } from '../client/index.ts';
+import type { RegisterRoutes } from '../scope.ts';
 
 export const registerService: RegisterRoutes = (app, scope) => {
-  const subscription = (): Subscription => ({
-    id: `/subscriptions/${scope.subscriptionId}`,
-    subscriptionId: scope.subscriptionId,
-    displayName: 'Holdfast',
-    state: 'Enabled',
-  });
-
   app.get(
     '/holdfast/service',
     async (): Promise<Service> => ({
@@ -18,6 +11,4 @@ export const registerService: RegisterRoutes = (app, scope) => {
       home: scope.home,
     }),
   );
-  app.get('/subscriptions', async () => ({ value: [subscription()] }));
-  app.get(subscriptionPath, async () => subscription());
 };

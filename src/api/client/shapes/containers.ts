@@ -1,0 +1,19 @@
+/** The VMs of a vault as containers: in Azure each VM is one, with a single item in it. */
+import { z } from 'zod';
+import { resource } from './common.ts';
+
+export const protectionContainer = z.object({
+  ...resource,
+  properties: z.object({
+    containerType: z.literal('Microsoft.Compute/virtualMachines'),
+    protectableObjectType: z.literal('Microsoft.Compute/virtualMachines'),
+    backupManagementType: z.literal('AzureIaasVM'),
+    friendlyName: z.string(),
+    virtualMachineId: z.string(),
+    virtualMachineVersion: z.literal('Compute'),
+    resourceGroup: z.string(),
+    registrationStatus: z.literal('Registered'),
+    healthStatus: z.literal('Healthy'),
+  }),
+});
+export type ProtectionContainer = z.infer<typeof protectionContainer>;
