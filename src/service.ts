@@ -22,17 +22,20 @@ import {
   collectStoreOperation,
   configureOperation,
   createLimits,
+  deleteDataOperation,
   disableOperation,
   Estate,
   JobEngine,
   type Logger,
   maintenanceIdle,
   openReplica,
+  purgeOperation,
   repairStoreOperation,
   replicateOperation,
   restoreOperation,
   runScheduler,
   StorePlaces,
+  undeleteOperation,
   VaultKeys,
   verifyReplicaOperation,
   verifyStoreOperation,
@@ -139,6 +142,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   engine.register('Restore', restoreOperation(workshop));
   engine.register('ConfigureBackup', configureOperation(workshop));
   engine.register('DisableBackup', disableOperation(workshop));
+  engine.register('DeleteBackupData', deleteDataOperation(workshop));
+  engine.register('Undelete', undeleteOperation(workshop));
+  engine.register('Purge', purgeOperation(workshop));
   engine.register('Replicate', replicateOperation(workshop));
   engine.register('VerifyReplica', verifyReplicaOperation(workshop));
   engine.register('VerifyStore', verifyStoreOperation(workshop));

@@ -9,7 +9,6 @@ import {
   countItems,
   deleteGonePoints,
   findItemOfName,
-  findItemOfVm,
   findJob,
   findOperation,
   findPolicy,
@@ -20,6 +19,7 @@ import {
   insertOperation,
   insertPoint,
   insertVault,
+  listItemsOfVm,
   listJobs,
   listOpenJobs,
   listPoints,
@@ -55,6 +55,9 @@ const vault: VaultRow = {
   store_path: '/s',
   store_id: 's1',
   encrypted: 0,
+  immutability: 'Disabled',
+  soft_delete: 'Enabled',
+  soft_delete_days: 14,
   created_at: '2026-01-01T00:00:00.000Z',
 };
 const item: ItemRow = {
@@ -75,6 +78,10 @@ const item: ItemRow = {
   last_error_json: null,
   schedule_handled_until: '2026-01-01T00:00:00.000Z',
   next_due_at: null,
+  deleted_at: null,
+  purge_at: null,
+  purging: 0,
+  revision: 0,
 };
 const point = (pointId: string, tiers: Partial<PointRow>): PointRow => ({
   point_id: pointId,
@@ -153,7 +160,7 @@ it('allows a VM in one vault only, and names of vaults and of their VMs once wha
   await expect(insertVault(catalog.db, { ...vault, vault_id: 'v2', name: 'MAIN' }, [])).rejects.toThrow(
     /unique/i,
   );
-  expect((await findItemOfVm(catalog.db, 'h', 'u1'))?.item_id).toBe('i1');
+  expect((await listItemsOfVm(catalog.db, 'h', 'u1')).map(({ item_id }) => item_id)).toEqual(['i1']);
   expect(await countItems(catalog.db)).toEqual(new Map([['v1', 1]]));
 });
 

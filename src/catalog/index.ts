@@ -20,12 +20,16 @@ export {
 export { deleteHost, findHost, listHosts, saveHost } from './hosts.ts';
 export {
   bindItem,
+  changeItem,
   countItems,
+  deleteEmptyItem,
+  findItem,
   findItemOfName,
-  findItemOfVm,
   getItem,
   insertItem,
   listItems,
+  listItemsOfVm,
+  listItemsToPurge,
   markProtected,
   updateItem,
 } from './items.ts';
@@ -54,7 +58,10 @@ export {
   insertPoint,
   listItemsWithSnapshots,
   listPoints,
+  listSnapshots,
   noteDamaged,
+  type PointSum,
+  sumPoints,
   updatePoint,
 } from './points.ts';
 export {
@@ -116,10 +123,11 @@ export { findSetting, saveSetting, settingOrNew } from './settings.ts';
 export { addSignInFailure, clearSignInFailures, findSignInFailures } from './sign-in-failures.ts';
 export { getUpkeep, saveUpkeep } from './upkeep.ts';
 export {
+  changeSecurity,
   deleteVault,
   findVault,
   getVault,
   insertVault,
   listVaults,
-  updateVaultTags,
+  updateVault,
 } from './vaults.ts';

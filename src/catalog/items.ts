@@ -12,17 +12,21 @@ export async function getItem(db: Database, itemId: string): Promise<ItemRow> {
   return db.selectFrom('items').selectAll().where('item_id', '=', itemId).executeTakeFirstOrThrow();
 }
 
-export async function findItemOfVm(
-  db: Database,
-  hostName: string,
-  vmUuid: string,
-): Promise<ItemRow | undefined> {
+/** Undefined once its data is purged. */
+export async function findItem(db: Database, itemId: string): Promise<ItemRow | undefined> {
+  return db.selectFrom('items').selectAll().where('item_id', '=', itemId).executeTakeFirst();
+}
+
+/** The items that a VM has, in all vaults; at most one of them is backed up. */
+export async function listItemsOfVm(db: Database, hostName: string, vmUuid: string): Promise<ItemRow[]> {
   return db
     .selectFrom('items')
     .selectAll()
     .where('host_name', '=', hostName)
     .where('vm_uuid', '=', vmUuid)
-    .executeTakeFirst();
+    .orderBy('created_at')
+    .orderBy('item_id')
+    .execute();
 }
 
 /** The item of a vault that a VM of this name has, compared without case as the table's index does. */
@@ -71,6 +75,48 @@ export async function insertItem(db: Database, item: Omit<ItemRow, 'next_due_at'
 
 export async function updateItem(db: Database, itemId: string, change: Updateable<ItemRow>): Promise<void> {
   await db.updateTable('items').set(change).where('item_id', '=', itemId).execute();
+}
+
+/**
+ * Changes the state, the policy or the exclusions of an item, provided nobody else has since it was read.
+ * @returns false when somebody has; then nothing is changed
+ */
+export async function changeItem(
+  db: Database,
+  { item_id: itemId, revision }: Pick<ItemRow, 'item_id' | 'revision'>,
+  change: Updateable<ItemRow>,
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('items')
+    .set({ ...change, revision: revision + 1 })
+    .where('item_id', '=', itemId)
+    .where('revision', '=', revision)
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
+}
+
+/** Soft-deleted items whose time is over. */
+export async function listItemsToPurge(db: Database, now: string): Promise<ItemRow[]> {
+  return db
+    .selectFrom('items')
+    .selectAll()
+    .where('state', '=', 'SoftDeleted')
+    .where('purge_at', '<=', now)
+    .orderBy('purge_at')
+    .orderBy('item_id')
+    .execute();
+}
+
+/** Forgets an item that has no points left. @returns false when it has some; then it stays */
+export async function deleteEmptyItem(db: Database, itemId: string): Promise<boolean> {
+  const { numDeletedRows } = await db
+    .deleteFrom('items')
+    .where('item_id', '=', itemId)
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('points').select('point_id').where('item_id', '=', itemId))),
+    )
+    .executeTakeFirstOrThrow();
+  return numDeletedRows > 0n;
 }
 
 /** The first point of the item is in the vault. Changes nothing when protection was stopped meanwhile. */

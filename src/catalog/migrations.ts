@@ -38,6 +38,9 @@ export const migrations: Record<string, Migration> = {
         .addColumn('store_path', 'text', (c) => c.notNull())
         .addColumn('store_id', 'text', (c) => c.notNull())
         .addColumn('encrypted', 'integer', (c) => c.notNull())
+        .addColumn('immutability', 'text', (c) => c.notNull())
+        .addColumn('soft_delete', 'text', (c) => c.notNull())
+        .addColumn('soft_delete_days', 'integer', (c) => c.notNull())
         .addColumn('created_at', 'text', (c) => c.notNull())
         .execute();
       // Names of resources are compared without case, as Azure does.
@@ -102,6 +105,10 @@ export const migrations: Record<string, Migration> = {
         .addColumn('last_error_json', 'text')
         .addColumn('schedule_handled_until', 'text', (c) => c.notNull())
         .addColumn('next_due_at', 'text')
+        .addColumn('deleted_at', 'text')
+        .addColumn('purge_at', 'text')
+        .addColumn('purging', 'integer', (c) => c.notNull().defaultTo(0))
+        .addColumn('revision', 'integer', (c) => c.notNull().defaultTo(0))
         .execute();
       // So that a look at what is due costs what is due, not what exists.
       await db.schema.createIndex('items_due').on('items').columns(['next_due_at', 'item_id']).execute();
@@ -111,13 +118,12 @@ export const migrations: Record<string, Migration> = {
         .on('items')
         .columns(['vault_id', 'policy_name'])
         .execute();
-      // One vault per VM.
-      await db.schema
-        .createIndex('items_vm')
-        .on('items')
-        .columns(['host_name', 'vm_uuid'])
-        .unique()
-        .execute();
+      // One vault backs a VM up. Others may keep what they have of it: soft-deleted, or brought back from that.
+      await sql`create unique index items_backed_up on items (host_name, vm_uuid) where policy_name is not null`.execute(
+        db,
+      );
+      await db.schema.createIndex('items_vm').on('items').columns(['host_name', 'vm_uuid']).execute();
+      await db.schema.createIndex('items_purge').on('items').columns(['purge_at']).execute();
       // Within a vault the name is the VM's identity, as in Azure.
       await sql`create unique index items_name on items (vault_id, lower(host_resource_group), lower(vm_name))`.execute(
         db,

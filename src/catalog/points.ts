@@ -1,6 +1,6 @@
-import type { Updateable } from 'kysely';
+import { sql, type Updateable } from 'kysely';
 import type { Database } from './catalog.ts';
-import type { ItemRow, PointRow } from './schema.ts';
+import { type ItemRow, inVault, type PointRow } from './schema.ts';
 
 /** Oldest first. */
 export async function listPoints(db: Database, itemId: string): Promise<PointRow[]> {
@@ -105,4 +105,42 @@ export async function countPoints(db: Database): Promise<Map<string, number>> {
     .groupBy('item_id')
     .execute();
   return new Map(rows.map((row) => [row.item_id, Number(row.count)]));
+}
+
+/** What the points of an item come to. */
+export interface PointSum {
+  /** Points in any tier. */
+  all: number;
+  inVault: number;
+  /** When the last of those in the vault expires. */
+  lastExpiry: string | null;
+}
+
+export async function sumPoints(db: Database, itemId: string): Promise<PointSum> {
+  const row = await db
+    .selectFrom('points')
+    .select(({ fn }) => [
+      fn.countAll<number>().as('all'),
+      sql<number>`sum(case when in_vault = ${inVault.yes} then 1 else 0 end)`.as('in_vault'),
+      sql<string | null>`max(case when in_vault = ${inVault.yes} then expires_at end)`.as('last_expiry'),
+    ])
+    .where('item_id', '=', itemId)
+    .where(({ or, eb }) =>
+      or([eb('in_snapshot', '=', 1), eb('in_vault', '!=', inVault.no), eb('in_replica', '=', 1)]),
+    )
+    .executeTakeFirstOrThrow();
+  return { all: Number(row.all), inVault: Number(row.in_vault), lastExpiry: row.last_expiry };
+}
+
+/** Points of a VM that are snapshots on its host, of whichever item. */
+export async function listSnapshots(db: Database, hostName: string, vmUuid: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('points')
+    .innerJoin('items', 'items.item_id', 'points.item_id')
+    .select('points.point_id')
+    .where('items.host_name', '=', hostName)
+    .where('items.vm_uuid', '=', vmUuid)
+    .where('points.in_snapshot', '=', 1)
+    .execute();
+  return rows.map((row) => row.point_id);
 }

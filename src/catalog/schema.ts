@@ -1,4 +1,4 @@
-import type { JobStatus, TaskStatus } from '../protection/index.ts';
+import type { Immutability, ItemState, JobStatus, SoftDelete, TaskStatus } from '../protection/index.ts';
 import type { AccessSchema } from './access-schema.ts';
 
 /**
@@ -50,6 +50,10 @@ export interface VaultRow {
   store_id: string;
   /** Whether its store is. Then it is opened with the vault's key file, and with nothing that says it is plain. */
   encrypted: number;
+  immutability: Immutability;
+  soft_delete: SoftDelete['state'];
+  /** How long what is deleted from now on waits. */
+  soft_delete_days: number;
   created_at: string;
 }
 
@@ -114,16 +118,16 @@ export interface ItemRow {
   /** Resource group and name of the host row the VM was found on; the group is also the VM's. */
   host_resource_group: string;
   host_name: string;
-  /** Null once protection is stopped. */
+  /** Null unless the item is `IRPending` or `Protected`. */
   policy_name: string | null;
   /**
    * The policy in force for it: as the one of that name was when the item was last put under it. Where protection is
-   * stopped, the last it had. An edit of the policy reaches each item by a job of its own.
+   * stopped or suspended, the last it had: what a suspended item expires by. An edit of the policy reaches each item by a job of its own.
    */
   policy_json: string;
   /** What a backup brings to the vault is owed since then; see `dutyOf` in the rules. */
   duties_since: string;
-  state: 'IRPending' | 'Protected' | 'ProtectionStopped';
+  state: ItemState;
   excluded_disks_json: string;
   created_at: string;
   last_backup_status: string;
@@ -133,6 +137,13 @@ export interface ItemRow {
   schedule_handled_until: string;
   /** When the next scheduled backup is to start; null when none is. Kept by `planNextBackup` of the jobs alone. */
   next_due_at: string | null;
+  /** Of a soft-deleted item: when that was, and when its data may be removed. */
+  deleted_at: string | null;
+  purge_at: string | null;
+  /** 1 once removing its data has begun: there is no way back from there. */
+  purging: number;
+  /** Raised by every change of state or policy, so that of two that are decided at once only one is made. */
+  revision: number;
 }
 
 /**
@@ -179,6 +190,11 @@ export interface JobRow {
     | 'Backup'
     | 'Restore'
     | 'DisableBackup'
+    | 'DeleteBackupData'
+    | 'Undelete'
+    | 'Purge'
+    | 'Register'
+    | 'UnRegister'
     | 'Replicate'
     | 'VerifyStore'
     | 'VerifyReplica'

@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { sql, type Updateable } from 'kysely';
 import type { BackupPolicy } from '../protection/index.ts';
 import type { Database } from './catalog.ts';
 import { insertPolicy } from './policies.ts';
@@ -38,16 +38,31 @@ export async function insertVault(
   });
 }
 
-export async function updateVaultTags(
+export async function updateVault(
   db: Database,
   vaultId: string,
-  tags: Record<string, string>,
+  change: Updateable<VaultRow>,
 ): Promise<void> {
-  await db
+  await db.updateTable('vaults').set(change).where('vault_id', '=', vaultId).execute();
+}
+
+/**
+ * Changes what protects a vault's data, provided it still is what it was when that was decided.
+ * @returns false when somebody else has changed it since; then nothing is changed
+ */
+export async function changeSecurity(
+  db: Database,
+  { vault_id: vaultId, immutability, soft_delete: softDelete }: VaultRow,
+  change: Pick<VaultRow, 'immutability' | 'soft_delete' | 'soft_delete_days'>,
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
     .updateTable('vaults')
-    .set({ tags_json: JSON.stringify(tags) })
+    .set(change)
     .where('vault_id', '=', vaultId)
-    .execute();
+    .where('immutability', '=', immutability)
+    .where('soft_delete', '=', softDelete)
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
 }
 
 export async function deleteVault(db: Database, vaultId: string): Promise<void> {

@@ -37,6 +37,14 @@ const vault: Vault = {
   sku: { name: 'Standard', tier: 'Standard' },
   properties: {
     provisioningState: 'Succeeded',
+    securitySettings: {
+      immutabilitySettings: { state: 'Disabled' },
+      softDeleteSettings: {
+        softDeleteState: 'Enabled',
+        softDeleteRetentionPeriodInDays: 14,
+        enhancedSecurityState: 'Enabled',
+      },
+    },
     holdfast: {
       storePath: '/srv/h/v1',
       storeId: 'x',
@@ -104,6 +112,8 @@ const item: ProtectedItem = {
     vaultId,
     policyName: 'DefaultPolicy',
     protectionState: 'Protected',
+    isScheduledForDeferredDelete: false,
+    softDeleteRetentionPeriodInDays: 14,
     protectionStatus: 'Healthy',
     lastBackupStatus: 'Completed',
     lastBackupTime: '2026-11-21T05:00:00Z',

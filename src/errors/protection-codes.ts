@@ -56,6 +56,11 @@ export const protectionCodes = {
     action: 'Nothing is left to do: only soft-deleted items can be undeleted, and only they are purged.',
     retryable: false,
   },
+  UserErrorItemBeingPurged: {
+    status: 409,
+    action: 'Nothing is left to do: the period in which it could be undeleted is over.',
+    retryable: false,
+  },
   UserErrorProtectionActive: {
     status: 409,
     action: 'Change the policy of the item instead; only stopped or suspended protection can be resumed.',

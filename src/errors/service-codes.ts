@@ -86,7 +86,7 @@ export const serviceCodes = {
   UserErrorVmAlreadyProtected: {
     status: 409,
     action:
-      'Use that vault: a VM can be in one vault only. Stopping protection keeps its recovery points, and moving a VM that has some to another vault is not supported yet.',
+      'Use that vault: a VM can be in one vault only. To go to another, stop protection there and delete the data; what is soft-deleted stands in no way.',
     retryable: false,
   },
   UserErrorProtectedVmStillExists: {

@@ -5,10 +5,10 @@ import { findJob, getDefinition, insertItem, listPoints, updateItem, updateJob }
 import { HoldfastError } from '../errors/index.ts';
 import { defaultPolicy } from '../protection/index.ts';
 import { startBackup } from './backup.ts';
-import { stopProtection } from './configure.ts';
 import { maintainAll, maintenanceIdle } from './maintenance.ts';
 import { planNextBackup } from './next-backup.ts';
 import { startDueBackups } from './scheduler.ts';
+import { stopProtection } from './stop-protection.ts';
 import { createSmallEstate, type SmallEstate } from './testing/small-estate.ts';
 
 let estate: SmallEstate;

@@ -1,9 +1,18 @@
-import { findPoint, getItem, type ItemRow, insertPoint, inVault, updateItem } from '../catalog/index.ts';
+import {
+  changeItem,
+  findPoint,
+  getItem,
+  type ItemRow,
+  insertPoint,
+  inVault,
+  updateItem,
+} from '../catalog/index.ts';
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
 import type { FrozenPoint } from '../machines/index.ts';
 import type { JobStatus } from '../protection/index.ts';
 import { type BackupPayload, takeSnapshot, transferToVault } from './backup-payload.ts';
 import { transferPhase } from './backup-transfer.ts';
+import { changedMeanwhile, refuseBackup } from './change-item.ts';
 import { catalogTime } from './clock.ts';
 import { jobErrorOf, type NewJob, type Operation } from './engine.ts';
 import { type JobContext, ServiceStopping } from './job-context.ts';
@@ -24,23 +33,30 @@ export interface BackupOptions {
 
 /**
  * Starts a backup of an item.
- * @throws UserErrorProtectionNotActive, UserErrorBackupOperationInProgress
+ * @throws UserErrorProtectionNotActive, UserErrorItemSoftDeleted, UserErrorBackupOperationInProgress, InvalidInput
  */
 export async function startBackup(
   workshop: Workshop,
   item: ItemRow,
   options: BackupOptions,
 ): Promise<string> {
-  return workshop.engine.start('Backup', newBackup(workshop, item, options));
+  return workshop.engine.start('Backup', {
+    ...newBackup(workshop, item, options),
+    alongside: async (tx) => {
+      // Nothing that ends protection comes between: it would not know of this backup.
+      const latest = await getItem(tx, item.item_id);
+      if (latest.policy_name === null || !(await changeItem(tx, latest, {}))) throw changedMeanwhile(item);
+    },
+  });
 }
 
-/** The job that {@link startBackup} starts. @throws what it throws */
+/**
+ * The job that {@link startBackup} starts. Whoever starts it has to see to it that the item is not changed meanwhile.
+ * @throws what it throws
+ */
 export function newBackup(workshop: Workshop, item: ItemRow, options: BackupOptions): NewJob<BackupPayload> {
-  if (item.state === 'ProtectionStopped') {
-    throw new HoldfastError('UserErrorProtectionNotActive', `Protection of '${item.vm_name}' is stopped.`, {
-      target: item.vm_name,
-    });
-  }
+  const until = options.onDemand?.until;
+  refuseBackup(item, until === undefined ? undefined : Temporal.Instant.from(until), workshop.clock.now());
   if (workshop.phases.isHeld('snapshot', item.item_id)) throw snapshotRunning(item);
   return {
     vaultId: item.vault_id,

@@ -3,7 +3,8 @@ import { findJob, insertVault, listPoints } from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
 import { defaultPolicy } from '../protection/index.ts';
 import { startBackup } from './backup.ts';
-import { configureProtection, stopProtection } from './configure.ts';
+import { configureProtection } from './configure.ts';
+import { stopProtection } from './stop-protection.ts';
 import { createSmallEstate, type SmallEstate } from './testing/small-estate.ts';
 
 let estate: SmallEstate;
@@ -111,5 +112,5 @@ it('keeps a VM with its vault after protection was stopped, and says why', async
   await estate.settled(await stopProtection(estate.workshop, await estate.item()));
   const refusal = protect(estate.vmUuid, second);
   await expect(refusal).rejects.toThrow("VM 'web' belongs to vault 'Main', where its protection is stopped.");
-  await expect(refusal).rejects.toMatchObject({ action: expect.stringMatching(/not supported yet/) });
+  await expect(refusal).rejects.toMatchObject({ action: expect.stringMatching(/delete the data/) });
 });

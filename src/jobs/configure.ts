@@ -1,158 +1,243 @@
 import { randomUUID } from 'node:crypto';
 import {
   findItemOfName,
-  findItemOfVm,
   findPolicy,
   getItem,
   getVault,
   type ItemRow,
   insertItem,
-  inVault,
-  listPoints,
-  updateItem,
-  updatePoint,
+  listItemsOfVm,
   type VaultRow,
 } from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
-import { refusalError, refusePolicy } from '../protection/index.ts';
+import {
+  activeState,
+  type ItemFacts,
+  type Judgement,
+  judgeEnabling,
+  judgeItemAction,
+  type Refusal,
+  refusalError,
+  type VmFacts,
+} from '../protection/index.ts';
 import { bindToMachine, refuseUnlessGone } from './bind-item.ts';
+import { changedMeanwhile, changeWithJob, type ItemPayload } from './change-item.ts';
 import { catalogTime } from './clock.ts';
 import type { Operation } from './engine.ts';
 import type { FoundMachine } from './estate.ts';
+import { factsOf, runningOn } from './item-facts.ts';
 import { planNextBackup } from './next-backup.ts';
 import { putUnderPolicy, underPolicy } from './policies.ts';
-import type { StoredPoint } from './stored-point.ts';
+import { securityOf } from './vault-security.ts';
 import { vmFactsOf } from './vm-facts.ts';
 import type { Workshop } from './workshop.ts';
 
-interface ConfigurePayload {
-  itemId: string;
+export interface ConfigurePayload extends ItemPayload {
+  policyName: string;
+  /** From a Standard to an Enhanced policy: Azure shows that as a kind of its own. */
+  migrates: boolean;
+}
+
+export interface WantedProtection {
+  policyName: string;
+  /** Targets of the disks to leave out; undefined: as before. */
+  excludedDisks?: readonly string[] | undefined;
 }
 
 /**
- * Puts a VM under protection, or changes how it is protected. Refused before anything is touched when the VM can't be
- * protected.
+ * Puts a VM under protection, gives it another policy, leaves out other disks, or resumes its protection, whichever its
+ * state asks for. Refused before anything is touched when that can't be.
  * @returns the item and the id of the ConfigureBackup job
- * @throws UserErrorVmAlreadyProtected, UserErrorProtectedVmStillExists, ResourceNotFound, or the code of the first
- *   obstacle
+ * @throws ResourceNotFound, UserErrorVaultAndVmInDifferentRegions, UserErrorVmAlreadyProtected, UserErrorItemSoftDeleted,
+ *   UserErrorProtectedVmStillExists, BMSUserErrorConflictingProtectionOperation, what speaks against the policy, or the
+ *   code of the first obstacle
  */
 export async function configureProtection(
   workshop: Workshop,
   vault: VaultRow,
   found: FoundMachine,
-  options: { policyName: string; excludedDisks?: readonly string[] },
+  { policyName, excludedDisks }: WantedProtection,
 ): Promise<{ item: ItemRow; jobId: string }> {
-  const { machine, host } = found;
-  const policy = await findPolicy(workshop.db, vault.vault_id, options.policyName);
-  if (policy === undefined) {
-    throw new HoldfastError(
-      'ResourceNotFound',
-      `Vault '${vault.name}' has no policy '${options.policyName}'.`,
-      {
-        target: options.policyName,
-      },
-    );
-  }
-  if (host.location.toLowerCase() !== vault.location.toLowerCase()) {
-    throw new HoldfastError(
-      'UserErrorVaultAndVmInDifferentRegions',
-      `VM '${machine.name}' is in region '${host.location}', vault '${vault.name}' in '${vault.location}'.`,
-      { target: machine.name },
-    );
-  }
+  const { db, clock } = workshop;
+  const policy = await findPolicy(db, vault.vault_id, policyName);
+  if (policy === undefined)
+    throw new HoldfastError('ResourceNotFound', `Vault '${vault.name}' has no policy '${policyName}'.`, {
+      target: policyName,
+    });
   const { known, replaces } = await findItem(workshop, vault, found);
-  const excludedDisks =
-    options.excludedDisks ?? (known ? (JSON.parse(known.excluded_disks_json) as string[]) : []);
-  const unknown = options.excludedDisks?.filter(
-    (target) => !machine.disks.some((disk) => disk.target === target),
-  );
-  if (unknown !== undefined && unknown.length > 0) {
-    throw new HoldfastError(
-      'InvalidInput',
-      `VM '${machine.name}' has no disk ${unknown.join(', ')} to leave out; it has ${machine.disks.map((disk) => disk.target).join(', ')}.`,
-      { target: machine.name },
-    );
-  }
-  const [misfit, ...misfits] = refusePolicy(vmFactsOf(found, excludedDisks), policy);
-  if (misfit !== undefined) throw refusalError([misfit, ...misfits], machine.name);
-  await refuseObstacles(workshop, found, excludedDisks);
+  const excluded = excludedDisks ?? (known ? (JSON.parse(known.excluded_disks_json) as string[]) : []);
+  const vm = vmFactsOf(found, excluded);
+  const facts = known === undefined ? factsOfNew(vm) : await factsOf(db, known, vm);
+  const isActive = facts.state === 'IRPending' || facts.state === 'Protected';
+  const security = securityOf(vault);
+  const now = clock.now();
+  const judgements: Judgement[] = [
+    judgeEnabling(
+      vm,
+      { name: vault.name, region: vault.location },
+      policy,
+      await knownElsewhere(workshop, vault, found),
+    ),
+    ...(known === undefined
+      ? []
+      : [judgeItemAction(facts, { kind: isActive ? 'changePolicy' : 'resume', policy }, security, now)]),
+    ...(excludedDisks === undefined || facts.state === 'SoftDeleted'
+      ? []
+      : [
+          // With the protection resumed, if it is to be.
+          judgeItemAction(
+            { ...facts, state: 'IRPending', running: [] },
+            { kind: 'excludeDisks', disks: excludedDisks },
+            security,
+            now,
+          ),
+        ]),
+  ];
+  refuseWith(judgements, vm.name);
+  await refuseObstacles(workshop, found, excluded);
   if (replaces) await bindToMachine(workshop, known, found);
-  const now = workshop.clock.now();
-  const settings = {
-    excluded_disks_json: JSON.stringify(excludedDisks),
-    vm_name: machine.name,
+  const change = {
+    excluded_disks_json: JSON.stringify(excluded),
+    vm_name: vm.name,
   };
-  const itemId = known?.item_id ?? randomUUID();
+  const payload: ConfigurePayload = {
+    itemId: known?.item_id ?? randomUUID(),
+    policyName: policy.name,
+    migrates: facts.policy !== undefined && facts.policy.policyType !== policy.policyType,
+  };
   if (known === undefined) {
-    await insertItem(workshop.db, {
-      item_id: itemId,
-      vault_id: vault.vault_id,
-      vm_uuid: machine.uuid,
-      host_resource_group: host.resource_group,
-      host_name: host.name,
-      state: 'IRPending',
-      created_at: catalogTime(now),
-      last_backup_status: '',
-      last_backup_at: null,
-      last_error_json: null,
-      ...underPolicy(policy, now),
-      ...settings,
-    });
-  } else {
-    const hasVaultPoint = (await listPoints(workshop.db, itemId)).some(
-      (point) => point.in_vault === inVault.yes,
-    );
-    const resumed = known.state === 'ProtectionStopped';
-    await workshop.db.transaction().execute(async (tx) => {
-      await putUnderPolicy(tx, known, policy, now, { resumed });
-      await updateItem(tx, itemId, {
-        ...settings,
-        ...(resumed ? { state: hasVaultPoint ? 'Protected' : 'IRPending' } : {}),
-      });
-    });
+    const jobId = await enable(workshop, vault, found, { ...change, ...underPolicy(policy, now) }, payload);
+    return { item: await getItem(db, payload.itemId), jobId };
   }
-  await planNextBackup(workshop.db, itemId, workshop.clock.now());
-  const jobId = await workshop.engine.start<ConfigurePayload>('ConfigureBackup', {
-    vaultId: vault.vault_id,
-    itemId,
-    entityName: machine.name,
-    userTriggered: true,
-    payload: { itemId },
-    taskIds: [],
-  });
-  return { item: await getItem(workshop.db, itemId), jobId };
+  const jobId = await changeWithJob(
+    workshop,
+    known,
+    'ConfigureBackup',
+    { ...change, state: isActive ? known.state : activeState(facts) },
+    payload,
+    { alongside: (tx) => putUnderPolicy(tx, known, policy, now, { resumed: !isActive }) },
+  );
+  return { item: await getItem(db, known.item_id), jobId };
+}
+
+/** What a new item is to the rules. */
+const factsOfNew = (vm: VmFacts): ItemFacts => ({
+  name: vm.name,
+  state: 'IRPending',
+  policy: undefined,
+  vm,
+  hasVaultPoint: false,
+  points: 0,
+  lastExpiry: undefined,
+  purgeAt: undefined,
+  running: [],
+});
+
+async function enable(
+  workshop: Workshop,
+  vault: VaultRow,
+  { host, machine }: FoundMachine,
+  settings: Pick<ItemRow, 'excluded_disks_json' | 'vm_name'> & ReturnType<typeof underPolicy>,
+  payload: ConfigurePayload,
+): Promise<string> {
+  const item: ItemRow = {
+    item_id: payload.itemId,
+    vault_id: vault.vault_id,
+    vm_uuid: machine.uuid,
+    host_resource_group: host.resource_group,
+    host_name: host.name,
+    state: 'IRPending',
+    created_at: catalogTime(workshop.clock.now()),
+    last_backup_status: '',
+    last_backup_at: null,
+    last_error_json: null,
+    next_due_at: null,
+    deleted_at: null,
+    purge_at: null,
+    purging: 0,
+    revision: 0,
+    ...settings,
+  };
+  try {
+    return await workshop.engine.start<ConfigurePayload>('ConfigureBackup', {
+      vaultId: vault.vault_id,
+      itemId: item.item_id,
+      entityName: item.vm_name,
+      userTriggered: true,
+      payload,
+      taskIds: [],
+      alongside: async (tx) => {
+        await insertItem(tx, item);
+        await planNextBackup(tx, item.item_id, workshop.clock.now());
+      },
+    });
+  } catch (error) {
+    // Two who enable one VM at once are told apart by the catalog, in whichever vaults they do.
+    const rivals = await listItemsOfVm(workshop.db, host.name, machine.uuid);
+    const named = await findItemOfName(workshop.db, vault.vault_id, host.resource_group, machine.name);
+    if (named === undefined && rivals.every((rival) => rival.policy_name === null)) throw error;
+    throw changedMeanwhile(item);
+  }
+}
+
+function refuseWith(judgements: readonly Judgement[], target: string): void {
+  const refusals = judgements.flatMap((judgement) => (judgement.allowed ? [] : judgement.refusals));
+  // A policy is looked at both for the VM and for the item.
+  const [first, ...more] = [...new Map(refusals.map((refusal) => [refusal.message, refusal])).values()];
+  if (first !== undefined) throw refusalError([first, ...more] as [Refusal, ...Refusal[]], target);
 }
 
 /**
- * The item that the VM has, or takes over from a VM of its name that is gone.
- * @throws UserErrorVmAlreadyProtected, ResourceAlreadyExists, UserErrorProtectedVmStillExists, HostUnreachable
+ * The item that the VM has in the vault, or takes over from a VM of its name that is gone.
+ * @throws ResourceAlreadyExists, UserErrorProtectedVmStillExists, HostUnreachable
  */
 async function findItem(
   workshop: Workshop,
   vault: VaultRow,
   { host, machine }: FoundMachine,
 ): Promise<{ known: ItemRow | undefined; replaces: false } | { known: ItemRow; replaces: true }> {
-  const own = await findItemOfVm(workshop.db, host.name, machine.uuid);
-  if (own !== undefined && own.vault_id !== vault.vault_id) {
-    const other = await getVault(workshop.db, own.vault_id);
-    const stopped = own.state === 'ProtectionStopped' ? ', where its protection is stopped' : '';
-    throw new HoldfastError(
-      'UserErrorVmAlreadyProtected',
-      `VM '${machine.name}' belongs to vault '${other.name}'${stopped}.`,
-      { target: machine.name },
-    );
-  }
+  const items = await listItemsOfVm(workshop.db, host.name, machine.uuid);
+  const own = items.find((item) => item.vault_id === vault.vault_id);
   const named = await findItemOfName(workshop.db, vault.vault_id, host.resource_group, machine.name);
   if (named === undefined || named.item_id === own?.item_id) return { known: own, replaces: false };
-  if (own !== undefined) {
+  if (own !== undefined)
     throw new HoldfastError(
       'ResourceAlreadyExists',
       `Vault '${vault.name}' protects another VM as '${machine.name}', and this one as '${own.vm_name}'.`,
       { target: machine.name },
     );
-  }
+  // What is soft-deleted is refused as that; its VM does not matter.
+  if (named.state === 'SoftDeleted') return { known: named, replaces: false };
   await refuseUnlessGone(workshop, named);
   return { known: named, replaces: true };
+}
+
+/**
+ * What other vaults have of the VM.
+ * @throws BMSUserErrorConflictingProtectionOperation while one of them still lets go of it: that gives the VM its own
+ *   disks back, and must not meet the layers of a new protection
+ */
+async function knownElsewhere(
+  { db }: Workshop,
+  vault: VaultRow,
+  { host, machine }: FoundMachine,
+): Promise<{ vault: string; state: ItemRow['state'] }[]> {
+  const others = (await listItemsOfVm(db, host.name, machine.uuid)).filter(
+    (item) => item.vault_id !== vault.vault_id,
+  );
+  return Promise.all(
+    others.map(async (item) => {
+      const other = await getVault(db, item.vault_id);
+      if ((await runningOn(db, item.item_id)).includes('ConfigureBackup'))
+        throw new HoldfastError(
+          'BMSUserErrorConflictingProtectionOperation',
+          `The protection of '${item.vm_name}' in vault '${other.name}' is being changed.`,
+          { target: machine.name },
+        );
+      const isNamesake = other.name.toLowerCase() === vault.name.toLowerCase();
+      return { vault: isNamesake ? `${other.resource_group}/${other.name}` : other.name, state: item.state };
+    }),
+  );
 }
 
 async function refuseObstacles(
@@ -170,63 +255,19 @@ async function refuseObstacles(
   });
 }
 
-/** The work of enabling is done when the job begins; it confirms that host and store answer. */
+/** The work of configuring is done when the job begins; it confirms that host and store answer. */
 export function configureOperation(workshop: Workshop): Operation<ConfigurePayload> {
-  const confirm = async ({ payload }: { payload: ConfigurePayload; signal: AbortSignal }) => {
-    const item = await getItem(workshop.db, payload.itemId);
+  const confirm: Operation<ConfigurePayload>['run'] = async (context) => {
+    const { itemId, policyName, migrates } = context.payload;
+    await context.setProperties({
+      'Policy Name': policyName,
+      ...(migrates ? { 'Job Type': 'Migrate policy' } : {}),
+    });
+    const item = await getItem(workshop.db, itemId);
     const host = await workshop.estate.host(item.host_name);
     await host.getMachine(item.vm_uuid);
     await workshop.estate.store(await getVault(workshop.db, item.vault_id));
     return 'Completed' as const;
   };
   return { run: confirm, resume: confirm };
-}
-
-/** Stops protection and keeps the recovery points that are in the vault. @returns id of the DisableBackup job */
-export async function stopProtection(workshop: Workshop, item: ItemRow): Promise<string> {
-  await updateItem(workshop.db, item.item_id, { state: 'ProtectionStopped', policy_name: null });
-  await planNextBackup(workshop.db, item.item_id, workshop.clock.now());
-  return workshop.engine.start<ConfigurePayload>('DisableBackup', {
-    vaultId: item.vault_id,
-    itemId: item.item_id,
-    entityName: item.vm_name,
-    userTriggered: true,
-    payload: { itemId: item.item_id },
-    taskIds: [],
-  });
-}
-
-/**
- * Gives the VM its own images back, without our layers, provided every snapshot is in the vault too. A snapshot that
- * is nowhere else is a recovery point, and only its expiry may remove it; then the layers stay, and the job warns.
- */
-export function disableOperation(workshop: Workshop): Operation<ConfigurePayload> {
-  const release: Operation<ConfigurePayload>['run'] = async (context) => {
-    const item = await getItem(workshop.db, context.payload.itemId);
-    using snapshotPhase = workshop.phases.tryEnter('snapshot', item.item_id);
-    using transferPhase = workshop.phases.tryEnter('transfer', item.item_id);
-    // Snapshots of a VM that this one took the place of are not in its disks.
-    const points = (await listPoints(workshop.db, item.item_id)).filter(
-      (point) => (JSON.parse(point.frozen_json) as StoredPoint).machineUuid === item.vm_uuid,
-    );
-    const onlyOnHost = points.filter((point) => point.in_snapshot === 1 && point.in_vault !== inVault.yes);
-    if (snapshotPhase === undefined || transferPhase === undefined || onlyOnHost.length > 0) {
-      await context.setError({
-        code: 'UserErrorSnapshotsKept',
-        message:
-          onlyOnHost.length > 0
-            ? `${onlyOnHost.length} recovery points of '${item.vm_name}' exist only as snapshots; its disks keep their layers.`
-            : `A backup of '${item.vm_name}' is running; its disks keep their layers.`,
-        action:
-          'Resume protection and let a backup complete: it brings what is missing to the vault. Then stop protection again.',
-      });
-      return 'CompletedWithWarnings';
-    }
-    for (const point of points) await updatePoint(workshop.db, point.point_id, { in_snapshot: 0 });
-    const host = await workshop.estate.host(item.host_name);
-    using _place = await workshop.merges.enter(item.host_name, context.signal);
-    await host.releaseMachine(item.vm_uuid, context.signal);
-    return 'Completed';
-  };
-  return { run: release, resume: release };
 }

@@ -18,7 +18,8 @@ export { BackgroundWork } from './background-work.ts';
 export { backupOperation, startBackup } from './backup.ts';
 export type { Clock } from './clock.ts';
 export { type CollectPayload, collectStoreOperation, startCollection } from './collect-store.ts';
-export { configureOperation, configureProtection, disableOperation, stopProtection } from './configure.ts';
+export { configureOperation, configureProtection } from './configure.ts';
+export { deleteData, deleteDataOperation } from './delete-data.ts';
 export { JobEngine, type JobError } from './engine.ts';
 export { Estate, type EstateOpeners, type FoundMachine, type HostStatus, sameConnection } from './estate.ts';
 export { nameFullHome } from './full-home.ts';
@@ -29,6 +30,7 @@ export { refusePlace } from './move-host.ts';
 export { planNextBackup } from './next-backup.ts';
 export { lastPolicyOf, policyOf, putUnderPolicy, underPolicy } from './policies.ts';
 export type { TaskProgress } from './progress.ts';
+export { purge, purgeOperation } from './purge.ts';
 export { repairStoreOperation, startRepair } from './repair-store.ts';
 export { openReplica, replicaKeyId } from './replica-keys.ts';
 export { type ReplicaLag, replicaLag, retentionOf } from './replica-state.ts';
@@ -36,12 +38,22 @@ export { noReplica, openReplication, replicateOperation, startReplication } from
 export { restoreOperation, startRestore } from './restore.ts';
 export type { RestoreOptions } from './restore-plan.ts';
 export { runScheduler, startDueBackups } from './scheduler.ts';
+export { disableOperation, stopProtection } from './stop-protection.ts';
 export type { DamagedPoint, VerificationSummary } from './store-damage.ts';
 export { StorePlaces } from './store-places.ts';
 export type { StoredPoint } from './stored-point.ts';
 export type { DiskTransfer } from './transfer.ts';
+export { undelete, undeleteOperation } from './undelete.ts';
 export { serviceKeyLabel, VaultKeys } from './vault-keys.ts';
+export {
+  changeVaultSecurity,
+  securityAfter,
+  securityColumns,
+  securityOf,
+  type WantedSecurity,
+} from './vault-security.ts';
 export { defaultVerifyEveryDays } from './verify-due.ts';
 export { startReplicaVerification, verifyReplicaOperation } from './verify-replica.ts';
 export { openStoreJob, startVerification, verifyStoreOperation } from './verify-store.ts';
+export { vmFactsOf } from './vm-facts.ts';
 export type { Workshop } from './workshop.ts';

@@ -1,6 +1,6 @@
 import {
   deleteGonePoints,
-  getItem,
+  findItem,
   getVault,
   type ItemRow,
   inVault,
@@ -8,6 +8,7 @@ import {
   listItems,
   listOpenJobs,
   listPoints,
+  listSnapshots,
   purgeJobs,
   updatePoint,
 } from '../catalog/index.ts';
@@ -15,7 +16,8 @@ import { isHoldfastError, messageOf } from '../errors/index.ts';
 import type { Host } from '../machines/index.ts';
 import { decideRetention } from '../protection/index.ts';
 import { collectDueStores } from './collect-stores.ts';
-import { policyOf } from './policies.ts';
+import { retentionPolicyOf } from './policies.ts';
+import { startDuePurges } from './purge.ts';
 import type { Workshop } from './workshop.ts';
 
 /** How fast expired layers are merged on the host; the guest's own I/O comes first. */
@@ -38,10 +40,11 @@ function report(workshop: Workshop, itemId: string, error: unknown): void {
   else workshop.log.error({ itemId, err: error }, 'maintenance of an item failed');
 }
 
-/** Applies retention to every item, gives back space in the stores, and forgets jobs that ended long ago. */
+/** Applies retention to every item, purges what is due, gives back space in the stores, and forgets jobs that ended long ago. */
 export async function maintainAll(workshop: Workshop): Promise<void> {
   const before = workshop.clock.now().subtract({ hours: 24 * jobDays });
   await purgeJobs(workshop.db, before.toString({ fractionalSecondDigits: 3 }));
+  await startDuePurges(workshop);
   for (const item of await listItems(workshop.db)) maintainItem(workshop, item.item_id);
   workshop.background.add(collectDueStores(workshop));
 }
@@ -54,7 +57,8 @@ export function maintenanceIdle(workshop: Workshop): Promise<void> {
 async function maintain(workshop: Workshop, itemId: string): Promise<void> {
   using maintenance = workshop.phases.tryEnter('maintenance', itemId);
   if (maintenance === undefined) return;
-  const item = await getItem(workshop.db, itemId);
+  const item = await findItem(workshop.db, itemId);
+  if (item === undefined) return; // purged meanwhile
   await decide(workshop, item);
   // Apart from each other: neither a store nor a host that is away holds up what the other can do.
   const results = await Promise.allSettled([
@@ -66,7 +70,7 @@ async function maintain(workshop: Workshop, itemId: string): Promise<void> {
 }
 
 async function decide(workshop: Workshop, item: ItemRow): Promise<void> {
-  const policy = policyOf(item);
+  const policy = retentionPolicyOf(item);
   if (policy === undefined) return; // protection is stopped: everything is kept
   const points = await listPoints(workshop.db, item.item_id);
   const decisions = decideRetention(
@@ -100,11 +104,8 @@ async function expireSnapshots(workshop: Workshop, item: ItemRow): Promise<void>
   const onHost = await pointsOnHost(host, item);
   // In this order: a point that is being taken is named by its open job until the catalog has it.
   const beingTaken = new Set((await listOpenJobs(workshop.db)).flatMap((job) => pointOfJob(job)));
-  const kept = new Set(
-    (await listPoints(workshop.db, item.item_id))
-      .filter((point) => point.in_snapshot === 1)
-      .map((point) => point.point_id),
-  );
+  // Those of its VM, whichever vault they are of.
+  const kept = new Set(await listSnapshots(workshop.db, item.host_name, item.vm_uuid));
   const given = onHost.filter((pointId) => !kept.has(pointId) && !beingTaken.has(pointId));
   if (given.length === 0) return;
   using _place = await workshop.merges.enter(item.host_name, workshop.signal);

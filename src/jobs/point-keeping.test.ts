@@ -3,6 +3,7 @@ import { findJob, listPoints, type PointRow, updateItem } from '../catalog/index
 import { HoldfastError } from '../errors/index.ts';
 import { type BackupPolicy, enhancedPolicy } from '../protection/index.ts';
 import { startBackup } from './backup.ts';
+import { planNextBackup } from './next-backup.ts';
 import { underPolicy } from './policies.ts';
 import { startDueBackups } from './scheduler.ts';
 import { createSmallEstate, type SmallEstate } from './testing/small-estate.ts';
@@ -20,6 +21,7 @@ beforeEach(async () => {
   estate = await createSmallEstate();
   estate.now = at('01T15:00');
   await updateItem(estate.workshop.db, estate.itemId, underPolicy(hourly, estate.now));
+  await planNextBackup(estate.workshop.db, estate.itemId, estate.now);
 });
 afterEach(() => estate[Symbol.asyncDispose]());
 

@@ -1,5 +1,5 @@
 import { type Database, type ItemRow, listPoints, updateItem, updatePoint } from '../catalog/index.ts';
-import { type BackupPolicy, expiryUnder, type PointBasis } from '../protection/index.ts';
+import { type BackupPolicy, expiryUnder, type PointBasis, retentionOf } from '../protection/index.ts';
 import { catalogTime } from './clock.ts';
 import { planNextBackup } from './next-backup.ts';
 import { basisOf } from './retained-point.ts';
@@ -84,4 +84,9 @@ export function expiryColumns(
     rule_name: ruleName ?? null,
     promised_until: longest === expires ? null : longest,
   };
+}
+
+/** The policy by which points of an item expire, undefined where nothing removes them. */
+export function retentionPolicyOf(item: ItemRow): BackupPolicy | undefined {
+  return retentionOf(item.state) === 'nothing' ? undefined : lastPolicyOf(item);
 }

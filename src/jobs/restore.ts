@@ -45,7 +45,7 @@ export const attachSnapshot = 'Attach snapshot';
 
 /**
  * Checks a restore and starts it. Nothing is touched when it is refused.
- * @throws UserErrorSnapshotNotAvailable, UserErrorTargetPathExists, InvalidInput, UserErrorTargetVmExists
+ * @throws UserErrorItemSoftDeleted, UserErrorSnapshotNotAvailable, UserErrorTargetPathExists, InvalidInput, UserErrorTargetVmExists
  */
 export async function startRestore(
   workshop: Workshop,
@@ -53,6 +53,10 @@ export async function startRestore(
   point: PointRow,
   options: RestoreOptions,
 ): Promise<string> {
+  if (item.state === 'SoftDeleted')
+    throw new HoldfastError('UserErrorItemSoftDeleted', `'${item.vm_name}' is soft-deleted.`, {
+      target: item.vm_name,
+    });
   const stored = JSON.parse(point.frozen_json) as StoredPoint;
   if (options.allowDamaged === true && options.tier === 'snapshot') {
     throw new HoldfastError('InvalidInput', 'Only restores from the vault can leave out what is damaged.', {

@@ -1,4 +1,5 @@
 import {
+  changeItem,
   type Database,
   type DueCursor,
   type ItemRow,
@@ -74,8 +75,8 @@ async function chooseDue(
     else workshop.log.error({ itemId, err: error }, sentence);
     return undefined;
   }
-  await updateItem(tx, item.item_id, notedLook(look));
-  return job;
+  // Somebody else may have stopped it meanwhile.
+  return (await changeItem(tx, item, notedLook(look))) ? job : undefined;
 }
 
 /** How many items one look brings back from the future; the next goes on. */

@@ -163,7 +163,9 @@ describe('the main road over the API', () => {
     });
     await client.vaults.delete(other);
     await expect(client.vaults.get(other)).rejects.toMatchObject({ code: 'ResourceNotFound', status: 404 });
-    await expect(client.vaults.delete(vault)).rejects.toMatchObject({ code: 'ResourceInUse' });
+    await expect(client.vaults.delete(vault)).rejects.toMatchObject({
+      code: 'BMSUserErrorVaultDeletionNotAllowed',
+    });
   });
 
   it('leaves no store behind where the vault can not be written down', async () => {
@@ -769,7 +771,7 @@ describe('the protocol', () => {
     ['PUT', `${vaultUrl.slice(0, -4)}Fine`, '{', 400, 'InvalidInput'],
     ['POST', `${itemUrl}/backup`, '{"properties":{"objectType":"Other"}}', 400, 'InvalidInput'],
     ['POST', `${itemUrl}/backup`, undefined, 400, 'InvalidInput'],
-    ['DELETE', itemUrl, undefined, 400, 'OperationNotSupported'],
+    ['DELETE', `${itemUrl}x`, undefined, 404, 'ResourceNotFound'],
     ['GET', `${vaultUrl}/backupJobs?$filter=status%20is%20bad`, undefined, 400, 'InvalidInput'],
     ['GET', `${vaultUrl}/backupJobs?$filter=status%20eq%20'Done'`, undefined, 400, 'InvalidInput'],
     ['GET', `${vaultUrl}/backupJobs?$filter=operation%20eq%20'Nap'`, undefined, 400, 'InvalidInput'],

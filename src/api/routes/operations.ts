@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { VaultRow } from '../../catalog/index.ts';
+import { presentItemAlone } from '../present-item.ts';
 import { failureOf, type KnownOperation, operationOf } from '../protocol/operation-registry.ts';
 import {
   baseUrl,
@@ -15,7 +16,6 @@ import {
   vaultOf,
   vaultPath,
 } from '../scope.ts';
-import { presentItemAlone } from './protected-items.ts';
 import { replicaPath } from './replicas.ts';
 
 /** Where clients ask how an operation of a vault goes: as the headers say, and by rules of their own. */

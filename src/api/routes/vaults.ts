@@ -7,24 +7,36 @@ import {
   deleteVault,
   findReplica,
   findVault,
+  type ItemRow,
   insertVault,
+  listItems,
   listReplicas,
   listVaults,
-  updateVaultTags,
+  updateVault,
   type VaultRow,
 } from '../../catalog/index.ts';
 import { HoldfastError, isHoldfastError, messageOf } from '../../errors/index.ts';
 import {
+  changeVaultSecurity,
   checkNewSecret,
   type NewSecret,
   newRecoveryKey,
   openStoreJob,
   type Store,
+  securityAfter,
+  securityColumns,
   serviceKeyLabel,
 } from '../../jobs/index.ts';
 import { makeDirectoryDurable, syncDirectory } from '../../platform/index.ts';
-import { policiesOfNewVault, resourceGroupNameProblem, vaultNameProblem } from '../../protection/index.ts';
-import { type Vault, type VaultRequest, vaultRequest } from '../client/index.ts';
+import {
+  judgeVaultDeletion,
+  policiesOfNewVault,
+  refusalError,
+  resourceGroupNameProblem,
+  securityOfNewVault,
+  vaultNameProblem,
+} from '../../protection/index.ts';
+import { type Vault, type VaultRequest, vaultRequest, vaultUpdate } from '../client/index.ts';
 import {
   type ApiScope,
   groupPath,
@@ -36,6 +48,7 @@ import {
   vaultPath,
 } from '../scope.ts';
 import { figuresOf } from '../store-figures.ts';
+import { presentSecurity, wantedSecurity } from '../vault-security.ts';
 
 async function storeFigures(scope: ApiScope, row: VaultRow) {
   try {
@@ -64,6 +77,7 @@ async function present(scope: ApiScope, row: VaultRow, protectedItems: number): 
     sku: { name: 'RS0', tier: 'Standard' },
     properties: {
       provisioningState: 'Succeeded',
+      securitySettings: presentSecurity(row),
       holdfast: {
         storePath: row.store_path,
         storeId: row.store_id,
@@ -110,9 +124,11 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
     if (known !== undefined) {
       refuseFixedChange(known, body);
       if (credentials !== undefined) await scope.storePlaces.replace(known.store_path, credentials);
-      await updateVaultTags(db, known.vault_id, body.tags ?? {});
-      return presentOne({ ...known, tags_json: JSON.stringify(body.tags ?? {}) });
+      const changed = await changeVaultSecurity(scope.workshop, known, wantedSecurity(body));
+      await updateVault(db, known.vault_id, { tags_json: JSON.stringify(body.tags ?? {}) });
+      return presentOne({ ...changed, tags_json: JSON.stringify(body.tags ?? {}) });
     }
+    const security = securityAfter(name, securityOfNewVault, wantedSecurity(body));
     const vaultId = randomUUID();
     const storePath = wantedPath ?? join(scope.defaultStoreRoot, vaultId);
     refusePassphraseOfPlain(body);
@@ -143,6 +159,7 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
       store_path: storePath,
       store_id: store.storeId,
       encrypted: isEncrypted ? 1 : 0,
+      ...securityColumns(security),
       created_at: clock.now().toString({ fractionalSecondDigits: 3 }),
     };
     try {
@@ -167,19 +184,21 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
     return vault;
   });
 
+  app.patch(vaultPath, async (request) => {
+    const row = await vaultOf(db, request);
+    const body = parseBody(vaultUpdate, request);
+    const changed = await changeVaultSecurity(scope.workshop, row, wantedSecurity(body));
+    if (body.tags === undefined) return presentOne(changed);
+    const tags = { tags_json: JSON.stringify(body.tags) };
+    await updateVault(db, row.vault_id, tags);
+    return presentOne({ ...changed, ...tags });
+  });
+
   app.delete(vaultPath, async (request, reply) => {
     const row = await vaultOf(db, request);
-    const items = (await countItems(db)).get(row.vault_id) ?? 0;
-    if (items > 0) {
-      throw new HoldfastError(
-        'ResourceInUse',
-        `Vault '${row.name}' still holds ${items} protected item(s).`,
-        {
-          target: row.name,
-          action: 'A vault can be deleted once it holds nothing.',
-        },
-      );
-    }
+    const [deleted, items] = partition(await listItems(db, row.vault_id));
+    const judgement = judgeVaultDeletion(row.name, items.length, deleted);
+    if (!judgement.allowed) throw refusalError(judgement.refusals, row.name);
     await refuseWhileWorkedOn(scope, row);
     const replica = await findReplica(db, row.vault_id);
     await deleteVault(db, row.vault_id);
@@ -192,6 +211,14 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
     return reply.code(204).send();
   });
 };
+
+/** Soft-deleted items, as the rules want them told, and the others. */
+function partition(items: readonly ItemRow[]): [{ name: string; purgeAt: Temporal.Instant }[], ItemRow[]] {
+  const deleted = items.flatMap(({ vm_name: name, purge_at: at }) =>
+    at === null ? [] : [{ name, purgeAt: Temporal.Instant.from(at) }],
+  );
+  return [deleted, items.filter((item) => item.purge_at === null)];
+}
 
 /** A verification, repair, collection or replication would lose the store under it. */
 async function refuseWhileWorkedOn({ workshop }: ApiScope, row: VaultRow): Promise<void> {

@@ -25,7 +25,13 @@ const stateWords: Record<State, Cell> = {
   Protected: { text: 'protected', tone: 'good' },
   ProtectionError: { text: 'error', tone: 'bad' },
   ProtectionStopped: { text: 'stopped, data retained', tone: 'warning' },
+  BackupsSuspended: { text: 'suspended, data expires', tone: 'warning' },
 };
+
+function stateOf({ properties }: ProtectedItem): Cell {
+  if (!properties.isScheduledForDeferredDelete) return stateWords[properties.protectionState];
+  return { text: properties.holdfast.purging === true ? 'being purged' : 'soft-deleted', tone: 'bad' };
+}
 
 interface EnableOptions {
   policy: string;
@@ -58,9 +64,9 @@ export function addItemCommands(program: Command, cli: Cli): void {
         { header: 'POLICY' },
         { header: 'NEXT BACKUP' },
       ],
-      ({ properties }) => [
+      ({ properties, ...item }) => [
         properties.friendlyName,
-        stateWords[properties.protectionState],
+        stateOf({ properties, ...item }),
         health(properties.protectionStatus),
         properties.lastBackupStatus || nothing,
         call.time(properties.lastBackupTime),
@@ -156,7 +162,8 @@ function showItem(call: Call, item: ProtectedItem): void {
     ['UUID', holdfast.vmUuid],
     ['Vault', segmentOf(properties.vaultId, 'vaults')],
     ['Policy', properties.policyName],
-    ['State', stateWords[properties.protectionState]],
+    ['State', stateOf(item)],
+    ['Data is kept until', item.properties.holdfast.purgeAt && call.time(item.properties.holdfast.purgeAt)],
     ['Health', health(properties.protectionStatus)],
     ['Last backup', properties.lastBackupStatus || nothing],
     ['', call.time(properties.lastBackupTime)],

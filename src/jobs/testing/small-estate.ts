@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { KyselyPlugin } from 'kysely';
 import { scratchPlace } from '../../../tests/support/scratch-place.ts';
 import {
   getItem,
@@ -25,16 +26,20 @@ import {
 import { BackgroundWork } from '../background-work.ts';
 import { backupOperation } from '../backup.ts';
 import { collectStoreOperation } from '../collect-store.ts';
-import { configureOperation, disableOperation } from '../configure.ts';
+import { configureOperation } from '../configure.ts';
+import { deleteDataOperation } from '../delete-data.ts';
 import { JobEngine } from '../engine.ts';
 import { Estate } from '../estate.ts';
 import { createLimits } from '../limits.ts';
 import { maintenanceIdle } from '../maintenance.ts';
 import { planNextBackup } from '../next-backup.ts';
 import { underPolicy } from '../policies.ts';
+import { purgeOperation } from '../purge.ts';
 import { repairStoreOperation } from '../repair-store.ts';
 import { openReplication, replicateOperation } from '../replicate.ts';
 import { restoreOperation } from '../restore.ts';
+import { disableOperation } from '../stop-protection.ts';
+import { undeleteOperation } from '../undelete.ts';
 import { verifyReplicaOperation } from '../verify-replica.ts';
 import { verifyStoreOperation } from '../verify-store.ts';
 import type { Workshop } from '../workshop.ts';
@@ -61,6 +66,13 @@ export interface SmallEstate extends AsyncDisposable {
   replicated(): Promise<string | undefined>;
   /** Ends the service as SIGTERM does, and starts it anew. */
   restart(): Promise<void>;
+  /**
+   * Lets the service die as soon as it asks the catalog for the n-th thing from now (0: the next): that is not done any
+   * more, and nothing is after it. `restart` then starts the next one.
+   */
+  dieAtStatement(count: number): void;
+  /** Whether it has died since it was started. */
+  isDead(): boolean;
   /** Waits for a job and for the maintenance after it. */
   settled(jobId: string): Promise<void>;
 }
@@ -88,6 +100,9 @@ export async function createSmallEstate(): Promise<SmallEstate> {
       store_path: '/none',
       store_id: '',
       encrypted: 0,
+      immutability: 'Disabled',
+      soft_delete: 'Enabled',
+      soft_delete_days: 14,
       created_at: created,
     },
     itemId: 'i1',
@@ -123,6 +138,10 @@ export async function createSmallEstate(): Promise<SmallEstate> {
       if (jobId !== undefined) await estate.settled(jobId);
       return jobId;
     },
+    dieAtStatement(count) {
+      death.statementsLeft = count;
+    },
+    isDead: () => death.isDead,
     async restart() {
       await stop();
       await start();
@@ -141,20 +160,37 @@ export async function createSmallEstate(): Promise<SmallEstate> {
   const clock = {
     now: () => estate.now,
     monotonicMs: () => performance.now(),
-    sleep: async (_ms: number, signal?: AbortSignal) => signal?.throwIfAborted(),
+    sleep: async (_ms: number, signal?: AbortSignal) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      signal?.throwIfAborted();
+    },
   };
   const log = { info() {}, warn() {}, error() {} };
   let stop = async () => {};
+  const death = { statementsLeft: Number.POSITIVE_INFINITY, isDead: false };
+  const mortal: KyselyPlugin = {
+    transformQuery({ node }) {
+      if (death.isDead || death.statementsLeft-- <= 0) {
+        death.isDead = true;
+        throw new Error('the service is dead');
+      }
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  };
 
   async function start(): Promise<void> {
+    death.isDead = false;
+    death.statementsLeft = Number.POSITIVE_INFINITY;
     const catalog = await openCatalog(scratch.place);
+    const db = catalog.db.withPlugin(mortal);
     const life = new AbortController();
-    const engine = new JobEngine(catalog.db, clock, log);
+    const engine = new JobEngine(db, clock, log);
     const workshop: Workshop = {
-      db: catalog.db,
+      db,
       engine,
       estate: new Estate(
-        catalog.db,
+        db,
         {
           openHost: async () => host,
           openStore: () => openStore(backend, { clock }),
@@ -174,6 +210,9 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     engine.register('Restore', restoreOperation(workshop));
     engine.register('ConfigureBackup', configureOperation(workshop));
     engine.register('DisableBackup', disableOperation(workshop));
+    engine.register('DeleteBackupData', deleteDataOperation(workshop));
+    engine.register('Undelete', undeleteOperation(workshop));
+    engine.register('Purge', purgeOperation(workshop));
     engine.register('Replicate', replicateOperation(workshop));
     engine.register('VerifyReplica', verifyReplicaOperation(workshop));
     engine.register('VerifyStore', verifyStoreOperation(workshop));
@@ -220,6 +259,10 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     last_backup_status: '',
     last_backup_at: null,
     last_error_json: null,
+    deleted_at: null,
+    purge_at: null,
+    purging: 0,
+    revision: 0,
   });
   await planNextBackup(db, 'i1', estate.now);
   return estate;

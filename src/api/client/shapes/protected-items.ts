@@ -6,8 +6,24 @@ export const protectedItemRequest = z.strictObject({
   properties: z.strictObject({
     protectedItemType: z.literal('Microsoft.Compute/virtualMachines'),
     sourceResourceId: z.string().max(2048),
+    /** Protects the VM with this policy, gives it another, or resumes its protection. Empty: stops it. */
     policyId: z.string().max(2048).optional(),
-    protectionState: z.enum(['ProtectionStopped']).optional(),
+    /** Stops protection and keeps the data, for ever or as the policy says (immutable vaults only). */
+    protectionState: z.enum(['ProtectionStopped', 'BackupsSuspended']).optional(),
+    /** Brings a soft-deleted item back, with its protection stopped. */
+    isRehydrate: z.boolean().optional(),
+    extendedProperties: z
+      .looseObject({
+        /** By logical unit: -1 is the first disk, 0 the next. Null: no disk is left out any more. */
+        diskExclusionProperties: z
+          .strictObject({
+            diskLunList: z.array(z.int().min(-1).max(64)).max(64),
+            isInclusionList: z.boolean(),
+          })
+          .nullable()
+          .optional(),
+      })
+      .optional(),
     friendlyName: z.string().optional(),
     virtualMachineId: z.string().optional(),
     holdfast: z.strictObject({ excludedDisks: z.array(z.string().max(64)).max(64).optional() }).optional(),
@@ -28,7 +44,22 @@ export const protectedItem = z.object({
     vaultId: z.string(),
     policyId: z.string().optional(),
     policyName: z.string().optional(),
-    protectionState: z.enum(['IRPending', 'Protected', 'ProtectionError', 'ProtectionStopped']),
+    protectionState: z.enum([
+      'IRPending',
+      'Protected',
+      'ProtectionError',
+      'ProtectionStopped',
+      'BackupsSuspended',
+    ]),
+    /** Soft-deleted; its `protectionState` is `ProtectionStopped`. */
+    isScheduledForDeferredDelete: z.boolean(),
+    /** When it was deleted, and how long it still can be brought back. */
+    deferredDeleteTimeInUTC: z.string().optional(),
+    deferredDeleteTimeRemaining: z.string().optional(),
+    /** Within two days of being purged. */
+    isDeferredDeleteScheduleUpcoming: z.boolean().optional(),
+    softDeleteRetentionPeriodInDays: z.number(),
+    policyType: z.enum(['V1', 'V2']).optional(),
     /** `Healthy` or `Unhealthy`, then why, where there is a reason. */
     protectionStatus: z.string(),
     lastBackupStatus: z.string(),
@@ -40,6 +71,10 @@ export const protectedItem = z.object({
       excludedDisks: z.array(z.string()),
       recoveryPoints: z.number(),
       nextBackup: z.string().optional(),
+      /** When the data of a soft-deleted item may be removed. */
+      purgeAt: z.string().optional(),
+      /** Its data is being removed. */
+      purging: z.boolean().optional(),
     }),
   }),
 });

@@ -2,12 +2,58 @@
 import { z } from 'zod';
 import { resource } from './common.ts';
 
+/** One of Azure's words, whatever its case. */
+const word = <const Words extends readonly string[]>(words: Words) =>
+  z.preprocess(
+    (given) =>
+      words.find((known) => typeof given === 'string' && known.toLowerCase() === given.toLowerCase()) ??
+      given,
+    z.enum(words),
+  );
+
+/** What is left out stays as it is. */
+const securityRequest = z.strictObject({
+  immutabilitySettings: z
+    .strictObject({ state: word(['Disabled', 'Unlocked', 'Locked']).optional() })
+    .optional(),
+  softDeleteSettings: z
+    .strictObject({
+      softDeleteState: word(['Enabled', 'AlwaysON', 'Disabled']).optional(),
+      softDeleteRetentionPeriodInDays: z.number().optional(),
+      /** Of workloads that are not VMs; says nothing here. */
+      enhancedSecurityState: word(['Enabled', 'AlwaysON', 'Disabled', 'Invalid']).optional(),
+    })
+    .optional(),
+  /** Read-only in Azure; sent back by clients that read, change and write. */
+  multiUserAuthorization: z.unknown().optional(),
+});
+
+export const securitySettings = z.object({
+  immutabilitySettings: z.object({ state: z.enum(['Disabled', 'Unlocked', 'Locked']) }),
+  softDeleteSettings: z.object({
+    softDeleteState: z.enum(['Enabled', 'AlwaysON']),
+    softDeleteRetentionPeriodInDays: z.number(),
+    enhancedSecurityState: z.enum(['Enabled', 'AlwaysON']),
+  }),
+});
+export type SecuritySettings = z.infer<typeof securitySettings>;
+
+const tags = z.record(z.string().max(512), z.string().max(256)).optional();
+
+/** Changes what is named; everything else stays. */
+export const vaultUpdate = z.strictObject({
+  tags,
+  properties: z.strictObject({ securitySettings: securityRequest.optional() }).optional(),
+});
+export type VaultUpdate = z.infer<typeof vaultUpdate>;
+
 export const vaultRequest = z.strictObject({
   location: z.string().min(1).max(64).default('local'),
-  tags: z.record(z.string().max(512), z.string().max(256)).optional(),
+  tags,
   sku: z.object({ name: z.enum(['RS0', 'Standard']), tier: z.string().optional() }).optional(),
   properties: z
     .strictObject({
+      securitySettings: securityRequest.optional(),
       holdfast: z
         .strictObject({
           /**
@@ -39,6 +85,7 @@ export const vault = z.object({
   sku: z.object({ name: z.string(), tier: z.string() }),
   properties: z.object({
     provisioningState: z.literal('Succeeded'),
+    securitySettings,
     holdfast: z.object({
       storePath: z.string(),
       storeId: z.string(),

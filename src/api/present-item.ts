@@ -1,0 +1,98 @@
+import { type ItemRow, listPoints, type VaultRow } from '../catalog/index.ts';
+import { type JobError, policyOf } from '../jobs/index.ts';
+import { nextRun } from '../protection/index.ts';
+import type { ProtectedItem } from './client/index.ts';
+import { containerName } from './resource-ids.ts';
+import type { ApiScope } from './scope.ts';
+
+/** What Azure shows before the first backup. */
+const neverBackedUp = '2001-01-01T00:00:00Z';
+
+export async function presentItem(
+  scope: ApiScope,
+  vault: VaultRow,
+  item: ItemRow,
+  points: number,
+  lastPoint?: string,
+): Promise<ProtectedItem> {
+  const policy = policyOf(item);
+  const error = item.last_error_json === null ? undefined : (JSON.parse(item.last_error_json) as JobError);
+  const next = policy && nextRun(policy, Temporal.Instant.from(item.schedule_handled_until)).at;
+  return {
+    id: scope.ids.item(vault, item),
+    name: `VM;${containerName(item)}`,
+    type: 'Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems',
+    properties: {
+      protectedItemType: 'Microsoft.Compute/virtualMachines',
+      backupManagementType: 'AzureIaasVM',
+      workloadType: 'VM',
+      friendlyName: item.vm_name,
+      containerName: containerName(item),
+      sourceResourceId: scope.ids.virtualMachine(item.host_resource_group, item.vm_name),
+      virtualMachineId: scope.ids.virtualMachine(item.host_resource_group, item.vm_name),
+      vaultId: scope.ids.vault(vault),
+      ...(policy === undefined
+        ? {}
+        : { policyId: scope.ids.policy(vault, policy.name), policyName: policy.name }),
+      ...(policy === undefined ? {} : { policyType: policy.policyType }),
+      // Azure has no state of its own for what is soft-deleted.
+      protectionState: item.state === 'SoftDeleted' ? 'ProtectionStopped' : item.state,
+      ...deletionOf(scope, item),
+      softDeleteRetentionPeriodInDays: vault.soft_delete_days,
+      protectionStatus: error === undefined ? 'Healthy' : `Unhealthy: ${error.message}`,
+      lastBackupStatus: item.last_backup_status,
+      lastBackupTime: item.last_backup_at ?? neverBackedUp,
+      ...(lastPoint === undefined ? {} : { lastRecoveryPoint: lastPoint }),
+      holdfast: {
+        vmUuid: item.vm_uuid,
+        host: item.host_name,
+        excludedDisks: JSON.parse(item.excluded_disks_json) as string[],
+        recoveryPoints: points,
+        ...(next === undefined ? {} : { nextBackup: next.toString() }),
+        ...(item.purge_at === null ? {} : { purgeAt: item.purge_at }),
+        ...(item.purging === 1 ? { purging: true } : {}),
+      },
+    },
+  };
+}
+
+export async function presentItemAlone(
+  scope: ApiScope,
+  vault: VaultRow,
+  item: ItemRow,
+): Promise<ProtectedItem> {
+  const points = await listPoints(scope.workshop.db, item.item_id);
+  return presentItem(scope, vault, item, points.length, points.at(-1)?.taken_at);
+}
+
+/** Azure tells it of a purge this long ahead. */
+const upcomingHours = 48;
+
+function deletionOf(
+  { workshop }: ApiScope,
+  { state, deleted_at: deletedAt, purge_at: purgeAt }: ItemRow,
+): Pick<
+  ProtectedItem['properties'],
+  | 'isScheduledForDeferredDelete'
+  | 'deferredDeleteTimeInUTC'
+  | 'deferredDeleteTimeRemaining'
+  | 'isDeferredDeleteScheduleUpcoming'
+> {
+  if (state !== 'SoftDeleted' || deletedAt === null || purgeAt === null)
+    return { isScheduledForDeferredDelete: false };
+  const left = Math.max(0, workshop.clock.now().until(Temporal.Instant.from(purgeAt)).total('seconds'));
+  return {
+    isScheduledForDeferredDelete: true,
+    deferredDeleteTimeInUTC: deletedAt,
+    deferredDeleteTimeRemaining: spanOf(left),
+    isDeferredDeleteScheduleUpcoming: left <= upcomingHours * 3600,
+  };
+}
+
+/** A span as .NET writes it, as Azure does here: `13.23:59:58`. */
+function spanOf(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const two = (value: number) => String(value).padStart(2, '0');
+  const time = [Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60, whole % 60].map(two).join(':');
+  return `${Math.floor(whole / 86_400)}.${time}`;
+}
