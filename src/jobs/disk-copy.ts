@@ -1,5 +1,6 @@
 import { HoldfastError } from '../errors/index.ts';
 import type { Host } from '../machines/index.ts';
+import { alignedMemory } from '../platform/index.ts';
 import type { OnGap, Store } from '../store/index.ts';
 import type { RunningTask } from './job-context.ts';
 import { createProgressSum } from './progress.ts';
@@ -79,8 +80,12 @@ export async function copyFromSnapshot(
     return {
       extents: dataExtents,
       async copyTo(write) {
+        // As many as there are pieces under way; from memory like this, files are read and written directly.
+        const free: Buffer[] = [];
         await eachOf(piecesOf(dataExtents()), signal, async ({ offset, length }) => {
-          await write(offset, await disk.read(offset, length, signal));
+          const memory = free.pop() ?? Buffer.from(alignedMemory(readBytes), 0, readBytes);
+          await write(offset, await disk.read(offset, length, signal, memory.subarray(0, length)));
+          free.push(memory);
         });
       },
     };

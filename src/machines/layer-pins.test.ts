@@ -20,8 +20,10 @@ describe('layer pins', () => {
     const merge = pins.beginMerge('o1', 'base');
     expect(pins.pin(['base'])).toBeUndefined();
     expect(pins.pin(['o1', 'base'])).toBeDefined();
+    expect(['o1', 'base', 'o2'].map((path) => pins.isMerging(path))).toEqual([true, true, false]);
     merge?.[Symbol.dispose]();
     expect(pins.pin(['base'])).toBeDefined();
+    expect(['o1', 'base'].some((path) => pins.isMerging(path))).toBe(false);
   });
 });
 

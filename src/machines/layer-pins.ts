@@ -6,6 +6,7 @@
 export class LayerPins {
   readonly #pinned = new Map<string, number>();
   readonly #mergedInto = new Set<string>();
+  readonly #merged = new Set<string>();
 
   /** Keeps merges away from `paths`, the image that is read first in front. Undefined: a merge is changing that one. */
   pin(paths: readonly string[]): Disposable | undefined {
@@ -26,11 +27,20 @@ export class LayerPins {
     return this.#pinned.has(path);
   }
 
+  /** Whether a merge of this process takes from the image, or writes to it. */
+  isMerging(path: string): boolean {
+    return this.#mergedInto.has(path) || this.#merged.has(path);
+  }
+
   /** Begins a merge of `overlay` into `base`. Undefined: one of the two is pinned. */
   beginMerge(overlay: string, base: string): Disposable | undefined {
     if (this.isPinned(overlay) || this.isPinned(base)) return undefined;
     this.#mergedInto.add(base);
-    return once(() => this.#mergedInto.delete(base));
+    this.#merged.add(overlay);
+    return once(() => {
+      this.#mergedInto.delete(base);
+      this.#merged.delete(overlay);
+    });
   }
 }
 

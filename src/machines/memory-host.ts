@@ -286,6 +286,7 @@ function memoryReader(
     get bytesRead() {
       return bytesRead;
     },
+    bytesServed: 0,
   };
 }
 

@@ -11,6 +11,8 @@ export type PointPlan = {
   target: string;
   plan: Extract<DiskPlan, { readable: true }>;
   whole: ImageLayer[];
+  /** No merge of the disk's layers is under way, not even one that QEMU goes on with after a restart of ours. */
+  settled: boolean;
 }[];
 
 /**
@@ -34,7 +36,8 @@ export async function planPoint(
     const plan = planRead({ ledger, target, pointId, since }, chain, changed);
     if (!plan.readable) throw notOnHost(pointId, `disk ${target}: ${plan.reason}`);
     const whole = planRead({ ledger, target, pointId, since: undefined }, chain, changed);
-    return { target, plan, whole: whole.readable ? whole.layers : [] };
+    const settled = entriesOf(ledger, target).every(({ disk }) => disk.merging === undefined);
+    return { target, plan, whole: whole.readable ? whole.layers : [], settled };
   });
 }
 
@@ -94,16 +97,20 @@ async function openOnce(
 ): Promise<FrozenPointReader> {
   const disks = await planPoint(host, request, signal);
   await using opened = new AsyncDisposableStack();
-  for (const { whole } of disks) {
+  const settled = new Set<string>();
+  for (const disk of disks) {
+    const paths = disk.whole.map((layer) => layer.path);
     // The base of a delta is pinned too: a merge into it would not harm this reader, but would take away the boundary.
-    const pinned = host.pins.pin(whole.map((layer) => layer.path));
+    const pinned = host.pins.pin(paths);
     if (pinned === undefined) throw notOnHost(request.pointId, 'it was given up and is being merged');
     opened.use(pinned);
+    // A merge that has begun by now goes on below us; one that has not waits until we are done.
+    if (disk.settled && !paths.some((path) => host.pins.isMerging(path))) settled.add(disk.target);
   }
   const readers: OpenDiskReader[] = [];
   for (const { target, plan } of disks) {
-    const { layers, basis } = plan;
-    readers.push(opened.use(await readerForPoint({ target, layers, basis }, signal)));
+    const request = { target, layers: plan.layers, basis: plan.basis, settled: settled.has(target) };
+    readers.push(opened.use(await readerForPoint(request, signal)));
   }
   const held = opened.move();
   return { disks: readers, [Symbol.asyncDispose]: () => held.disposeAsync() };

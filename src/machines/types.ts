@@ -124,10 +124,16 @@ export interface FrozenDiskReader {
    * what is not listed reads as zeros.
    */
   extents(signal?: AbortSignal): AsyncIterable<DiskExtent>;
-  /** Content of this point at `offset`. A delta reader may only be asked for ranges inside its extents. */
-  read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * Content of this point at `offset`. A delta reader may only be asked for ranges inside its extents. `into`, of this
+   * length, may be filled and returned; nothing touches it once the call has settled. Memory that begins at a page
+   * (`alignedMemory`) saves the most.
+   */
+  read(offset: number, length: number, signal?: AbortSignal, into?: Uint8Array): Promise<Uint8Array>;
   /** Bytes that reads have asked of the image files so far. */
   readonly bytesRead: number;
+  /** Of these, what came through a program of QEMU's, and not straight from the files. */
+  readonly bytesServed: number;
 }
 
 /** The open disks of one frozen point; disposing ends the processes that serve them. */

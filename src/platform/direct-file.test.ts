@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { alignedMemory, DirectWriter, directRoom, readDirect } from './direct-file.ts';
+import { alignedMemory, DirectReader, DirectWriter, directRoom, readDirect } from './direct-file.ts';
 
 const mib = 2 ** 20;
 
@@ -70,6 +70,38 @@ describe('files past the page cache', () => {
     expect(await readDirect(join(directory, 'none'), { offset: 0, length, into })).toBeUndefined();
   });
 
+  test('are read through one handle at any place into any memory, several at once', async () => {
+    const content = pattern(3 * mib + 777);
+    const path = join(directory, 'handle');
+    writeFileSync(path, content);
+    await using file = await open(path);
+    await using reader = new DirectReader(file);
+    const places = [
+      0,
+      4096,
+      5,
+      mib + 4095,
+      content.length - mib,
+      content.length - 10,
+      content.length,
+      4 * mib,
+    ];
+    await Promise.all(
+      places.flatMap((position) =>
+        [alignedMemory(mib), new ArrayBuffer(mib), alignedMemory(100)].map(async (memory) => {
+          const into = Buffer.from(memory, 0, memory.byteLength);
+          const filled = await reader.read(into, position);
+          const expected = content.subarray(position, position + into.length);
+          expect([position, filled, into.subarray(0, filled).equals(expected)]).toEqual([
+            position,
+            expected.length,
+            true,
+          ]);
+        }),
+      ),
+    );
+  });
+
   test('are ordinary files where there is no direct access', async () => {
     const path = '/dev/null'; // takes everything, and refuses to be opened so
     await using file = await open(path, 'w');
@@ -77,5 +109,9 @@ describe('files past the page cache', () => {
     await writer.write(pattern(mib, alignedMemory(mib)), 0);
     const into = Buffer.from(alignedMemory(directRoom(mib)));
     expect((await readDirect(path, { offset: 0, length: mib, into }))?.length ?? 0).toBe(0);
+    await using zeros = await open('/dev/zero', 'r');
+    await using reader = new DirectReader(zeros);
+    expect(await reader.read(into.subarray(0, mib).fill(1), 0)).toBe(mib);
+    expect(into.subarray(0, mib).equals(Buffer.alloc(mib))).toBe(true);
   });
 });

@@ -35,19 +35,18 @@ function isAligned({ buffer, byteOffset }: Uint8Array): boolean {
 /** Writes to an open file, past the page cache where it can. The file's owner syncs and closes it as ever. */
 export class DirectWriter implements AsyncDisposable {
   readonly #file: FileHandle;
-  /** The same file opened anew; undefined: not yet. */
-  #direct: Promise<FileHandle | undefined> | undefined;
+  readonly #direct: DirectHandle;
 
   constructor(file: FileHandle) {
     this.#file = file;
+    this.#direct = new DirectHandle(file, constants.O_RDWR);
   }
 
   /** `data` must not be changed meanwhile. Several writes may be under way. */
   async write(data: Uint8Array, position: number): Promise<void> {
     let at = 0;
-    if (data.length >= worthwhileBytes && position % blockBytes === 0 && isAligned(data)) {
-      this.#direct ??= openDirect(`/proc/self/fd/${this.#file.fd}`, constants.O_RDWR);
-      const direct = await this.#direct;
+    if (isWorthwhile(data, position)) {
+      const direct = await this.#direct.open();
       const whole = data.length - (data.length % blockBytes);
       while (direct !== undefined && at < whole) {
         const bytesWritten = await unlessRefused(direct.write(data, at, whole - at, position + at));
@@ -63,10 +62,72 @@ export class DirectWriter implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const direct = await this.#direct;
-    this.#direct = undefined;
+    await this.#direct[Symbol.asyncDispose]();
+  }
+}
+
+/** Reads an open file, past the page cache where it can. The file's owner closes it. */
+export class DirectReader implements AsyncDisposable {
+  readonly #file: FileHandle;
+  readonly #direct: DirectHandle;
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+    this.#direct = new DirectHandle(file, constants.O_RDONLY);
+  }
+
+  /** Fills `into` from `position`; returns how much of it, which is less only where the file ends. Several may be under way. */
+  async read(into: Uint8Array, position: number): Promise<number> {
+    let at = 0;
+    if (isWorthwhile(into, position)) {
+      const direct = await this.#direct.open();
+      const whole = into.length - (into.length % blockBytes);
+      while (direct !== undefined && at < whole) {
+        const bytesRead = await unlessRefused(direct.read(into, at, whole - at, position + at));
+        at += bytesRead ?? 0;
+        // The file ends where a read stops in the middle of a block.
+        if (bytesRead === undefined || bytesRead === 0 || at % blockBytes !== 0) break;
+      }
+    }
+    while (at < into.length) {
+      const { bytesRead } = await this.#file.read(into, at, into.length - at, position + at);
+      if (bytesRead === 0) break;
+      at += bytesRead;
+    }
+    return at;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#direct[Symbol.asyncDispose]();
+  }
+}
+
+/** An open file opened once more for direct access, when that is first needed. */
+class DirectHandle implements AsyncDisposable {
+  readonly #file: FileHandle;
+  readonly #access: number;
+  /** Undefined: not yet. */
+  #opened: Promise<FileHandle | undefined> | undefined;
+
+  constructor(file: FileHandle, access: number) {
+    this.#file = file;
+    this.#access = access;
+  }
+
+  open(): Promise<FileHandle | undefined> {
+    this.#opened ??= openDirect(`/proc/self/fd/${this.#file.fd}`, this.#access);
+    return this.#opened;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const direct = await this.#opened;
+    this.#opened = undefined;
     await direct?.close();
   }
+}
+
+function isWorthwhile(data: Uint8Array, position: number): boolean {
+  return data.length >= worthwhileBytes && position % blockBytes === 0 && isAligned(data);
 }
 
 /**

@@ -2,7 +2,7 @@
  * What every room needs of the operating system and Node lacks: files that survive a power cut, kernel file locks,
  * and external programs with a bound. It knows nothing of backups. Every room may import it.
  */
-export { alignedMemory, DirectWriter, directRoom, readDirect } from './direct-file.ts';
+export { alignedMemory, DirectReader, DirectWriter, directRoom, readDirect } from './direct-file.ts';
 export {
   makeDirectoryDurable,
   syncDirectory,

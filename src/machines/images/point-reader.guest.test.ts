@@ -41,13 +41,24 @@ interface Outcome {
   content: Buffer;
 }
 
-/** What a backup makes of a point: `earlier`, changed where the reader says so. */
+/** What a backup makes of a point: `earlier`, changed where the reader says so. Straight from the files and served. */
 async function transfer(
   layers: readonly ImageLayer[],
   earlier: Buffer,
   basis: Parameters<typeof readerForPoint>[0]['basis'],
 ): Promise<Outcome> {
-  await using reader = await readerForPoint({ target: 'vda', layers, basis });
+  const served = await transferOnce({ target: 'vda', layers, basis, settled: false }, earlier);
+  const direct = await transferOnce({ target: 'vda', layers, basis, settled: true }, earlier);
+  expect(direct.extents).toEqual(served.extents);
+  expect(direct.content.equals(served.content)).toBe(true);
+  return direct;
+}
+
+async function transferOnce(
+  request: Parameters<typeof readerForPoint>[0],
+  earlier: Buffer,
+): Promise<Outcome> {
+  await using reader = await readerForPoint(request);
   const content = Buffer.alloc(reader.sizeBytes);
   earlier.copy(content);
   const extents: DiskExtent[] = [];
@@ -56,6 +67,7 @@ async function transfer(
     if (extent.zero) content.fill(0, extent.offset, extent.offset + extent.length);
     else content.set(await reader.read(extent.offset, extent.length), extent.offset);
   }
+  expect(reader.bytesServed).toBe(request.settled ? 0 : reader.bytesRead);
   return { extents, bytesRead: reader.bytesRead, content };
 }
 
@@ -141,6 +153,7 @@ describe('delta', () => {
       target: 'vda',
       layers,
       basis: { kind: 'delta', since: 'p1' },
+      settled: true,
     });
     let at = 0;
     for await (const { offset, length, zero } of reader.extents()) {
@@ -258,6 +271,7 @@ describe('delta', () => {
       target: 'vda',
       layers,
       basis: { kind: 'delta', since: 'p1' },
+      settled: true,
     });
     const walk = async () => {
       for await (const _ of reader.extents(stop.signal)) stop.abort(new Error('enough'));

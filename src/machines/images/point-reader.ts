@@ -1,6 +1,7 @@
 import { HoldfastError } from '../../errors/index.ts';
 import type { StatusExtent } from '../../nbd/index.ts';
 import type { DiskExtent, ExtentBasis, FrozenDiskReader } from '../types.ts';
+import { DirectLayers } from './direct-layers.ts';
 import type { ImageLayer } from './image-types.ts';
 import { type OpenedImage, openImage } from './open-image.ts';
 
@@ -12,6 +13,8 @@ export interface ReaderRequest {
    */
   layers: readonly ImageLayer[];
   basis: ExtentBasis;
+  /** Whether nobody writes to any of the layers as long as the reader is open, so that their files may be read directly. */
+  settled: boolean;
 }
 
 export interface OpenDiskReader extends FrozenDiskReader, AsyncDisposable {}
@@ -30,7 +33,8 @@ export function layersAbove(chain: readonly ImageLayer[], path: string): ImageLa
 }
 
 /**
- * Opens one disk of a frozen point.
+ * Opens one disk of a frozen point. What there is to read is told by qemu-nbd, in every case; the bytes come straight from
+ * the files where these are {@link ReaderRequest.settled} and hold them as they are, and from qemu-nbd otherwise.
  *
  * A delta opens only the layers written since the earlier point; the base is not touched, so that the cost follows
  * the changes. Where the disk has grown since, what lies beyond its earlier end and is not listed reads as zeros.
@@ -42,9 +46,9 @@ export async function readerForPoint(request: ReaderRequest, signal?: AbortSigna
   const raw = layers.find((layer) => layer.format === 'raw');
   if (isDelta && raw !== undefined) throw new TypeError(`a raw image tells no changes: ${raw.path}`);
   const contexts = isDelta ? [allocation, depth] : [allocation];
-  const image = await openImage({ layers, contexts }, signal);
+  await using opened = new AsyncDisposableStack();
+  const image = opened.use(await openImage({ layers, contexts }, signal));
   if (image.client.contexts.length !== contexts.length) {
-    await image[Symbol.asyncDispose]();
     throw new HoldfastError(
       'HostToolMissing',
       "The host's qemu-nbd can't tell which parts of an image hold data.",
@@ -53,7 +57,18 @@ export async function readerForPoint(request: ReaderRequest, signal?: AbortSigna
       },
     );
   }
+  const direct = request.settled ? await DirectLayers.open(layers) : undefined;
+  if (direct !== undefined) opened.use(direct);
+  const readServed = async (offset: number, length: number, readSignal?: AbortSignal) => {
+    try {
+      return await image.client.read(offset, length, readSignal);
+    } catch (error) {
+      throw image.failure('read', error);
+    }
+  };
   let bytesRead = 0;
+  let bytesServed = 0;
+  const held = opened.move();
   return {
     target,
     sizeBytes: image.sizeBytes,
@@ -61,16 +76,26 @@ export async function readerForPoint(request: ReaderRequest, signal?: AbortSigna
     get bytesRead() {
       return bytesRead;
     },
-    extents: (readSignal) => joined(statesOf(image, isDelta, readSignal)),
-    async read(offset, length, readSignal) {
-      bytesRead += length;
-      try {
-        return await image.client.read(offset, length, readSignal);
-      } catch (error) {
-        throw image.failure('read', error);
-      }
+    get bytesServed() {
+      return bytesServed;
     },
-    [Symbol.asyncDispose]: () => image[Symbol.asyncDispose](),
+    extents: (readSignal) => joined(statesOf(image, isDelta, readSignal)),
+    async read(offset, length, readSignal, into) {
+      readSignal?.throwIfAborted();
+      bytesRead += length;
+      if (direct === undefined) {
+        bytesServed += length;
+        return await readServed(offset, length, readSignal);
+      }
+      const content =
+        into?.length === length ? Buffer.from(into.buffer, into.byteOffset, length) : Buffer.alloc(length);
+      for (const part of await direct.read(offset, content)) {
+        bytesServed += part.into.length;
+        part.into.set(await readServed(part.offset, part.into.length, readSignal));
+      }
+      return content;
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }
 

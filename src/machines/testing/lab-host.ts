@@ -58,6 +58,24 @@ export async function contentOfPoint(
   return content;
 }
 
+/** Reads a point, and tells how its bytes came: straight from the image files, or from a program of QEMU's. */
+export async function wayOfPoint(
+  host: Host,
+  machineUuid: string,
+  pointId: string,
+  since?: string,
+): Promise<'files' | 'served' | 'both'> {
+  await using point = await host.openPoint({ machineUuid, pointId, ...(since !== undefined && { since }) });
+  let [read, served] = [0, 0];
+  for (const disk of point.disks) {
+    await contentOf(disk);
+    read += disk.bytesRead;
+    served += disk.bytesServed;
+  }
+  if (served === 0 && read > 0) return 'files';
+  return served === read ? 'served' : 'both';
+}
+
 /** What the guest would see of an image, told by qemu-img: an opinion that is not ours. */
 export async function imageContent(path: string, format: string): Promise<Buffer> {
   const directory = await mkdtemp(join('/var/tmp', 'holdfast-image-'));
