@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type ClientRow, type Database, findClient, listRolesOf, settingOrNew } from '../catalog/index.ts';
 import { grantsOfRows } from './assignments.ts';
 import { Attempts } from './attempts.ts';
+import { AuditLog } from './audit-log.ts';
 import { checkSecret } from './clients.ts';
 import { Grants } from './grants.ts';
 import type { LocalCredential } from './local-credential.ts';
@@ -24,12 +25,14 @@ const everything = new Grants([{ role: 'Owner', scope: {} }]);
 export class Access {
   readonly attempts: Attempts;
   readonly keys: SigningKeys;
+  readonly audit: AuditLog;
   readonly #options: AccessOptions;
   #tenantId: string | undefined;
 
   constructor(options: AccessOptions) {
     this.#options = options;
     this.attempts = new Attempts(options.db, options.now);
+    this.audit = new AuditLog(options.db, options.now);
     this.keys = new SigningKeys(join(options.home, 'access', 'signing-keys.json'), options.now);
   }
 

@@ -5,6 +5,7 @@
  */
 export { Access } from './access.ts';
 export { assignmentRow, type NewRole } from './assignments.ts';
+export { AuditLog } from './audit-log.ts';
 export { type ClientWithSecret, createClientPrincipal, rotateSecret } from './clients.ts';
 export { type Grant, Grants } from './grants.ts';
 export { createLocalCredential, type LocalCredential } from './local-credential.ts';

@@ -74,7 +74,8 @@ export function guardRoutes(app: FastifyInstance, { authenticate, admit, log }: 
   });
 }
 
-function requirementOf(request: FastifyRequest): Requirement | undefined {
+/** What the route of a request needs; undefined where the table has no such route. */
+export function requirementOf(request: FastifyRequest): Requirement | undefined {
   const name = nameOf(request);
   return Object.hasOwn(accessTable, name) ? accessTable[name] : undefined;
 }

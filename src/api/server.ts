@@ -9,10 +9,12 @@ import {
 import { Access, type LocalCredential } from '../access/index.ts';
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
 import { type Logger, nameFullHome } from '../jobs/index.ts';
+import { auditWrites } from './audit-writes.ts';
 import { guardRoutes } from './guard.ts';
 import { checkApiVersion } from './protocol/api-version.ts';
 import { errorBodyOf, inputErrorOf } from './protocol/error-body.ts';
 import { defaultThrottle, Throttle, type ThrottleLimits } from './protocol/throttle.ts';
+import { registerAudit } from './routes/audit.ts';
 import { registerClients } from './routes/clients.ts';
 import { registerComputeMachines } from './routes/compute-machines.ts';
 import { registerHosts } from './routes/hosts.ts';
@@ -49,7 +51,7 @@ export interface ServerOptions {
 
 /**
  * The REST API as an HTTPS server. A request passes, in order: request id, sign-in, throttle, api-version, subscription,
- * access table, its route, the error handler. Paths are matched without regard to case, as ARM does.
+ * access table, audit log, its route, the error handler. Paths are matched without regard to case, as ARM does.
  */
 export function createServer({ scope, credential, tls, log, ...options }: ServerOptions): FastifyInstance {
   const app = fastify({
@@ -100,6 +102,8 @@ export function createServer({ scope, credential, tls, log, ...options }: Server
     },
   });
 
+  auditWrites(app, { audit: access.audit, log });
+
   app.setNotFoundHandler((request) => {
     throw new HoldfastError(
       'ResourceNotFound',
@@ -140,7 +144,8 @@ export function createServer({ scope, credential, tls, log, ...options }: Server
   ]) {
     register(app, scope);
   }
-  for (const register of [registerTokens, registerClients, registerRoles]) register(app, scope, access);
+  for (const register of [registerTokens, registerClients, registerRoles, registerAudit])
+    register(app, scope, access);
   return app;
 }
 

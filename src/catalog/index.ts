@@ -10,6 +10,7 @@ export type {
   RoleAssignmentRow,
   SessionRow,
 } from './access-schema.ts';
+export { auditAfter, insertAuditRow, lastAuditRow, listAudit } from './audit.ts';
 export { type Catalog, type Database, openCatalog } from './catalog.ts';
 export {
   countItemsUnder,

@@ -42,6 +42,12 @@ export class Call<Options = unknown> {
     return createClient({ ...connection, signal: this.io.signal });
   }
 
+  /** Where the service was reached, and by which certificate. */
+  get reached(): Pick<Connection, 'endpoint' | 'caFile'> {
+    if (this.#connection === undefined) throw new Error('asked for the connection before there was one');
+    return this.#connection;
+  }
+
   /** The positional argument; the command line has been checked for it. */
   get name(): string {
     return this.args[0] ?? '';

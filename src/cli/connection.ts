@@ -16,6 +16,8 @@ export interface Connection {
   token: string;
   /** PEM; undefined trusts what the system trusts. */
   ca: string | undefined;
+  /** Where that is from. */
+  caFile: string | undefined;
   /** Home of the service, where its own file was read. */
   home: string | undefined;
   /** What the user should know but need not act on now. */
@@ -37,7 +39,8 @@ export async function resolveConnection(flags: ConnectionFlags, io: CliIo): Prom
     const home = flags.home ?? (env.HOLDFAST_HOME || (io.defaultHome ?? defaultHome()));
     const local = await readLocal(home);
     const token = flags.tokenFile === undefined ? local.token : await readToken(flags.tokenFile);
-    return { ...local, home, token, ca: await readCa(caFile ?? local.caFile) };
+    const trusted = caFile ?? local.caFile;
+    return { ...local, home, token, ca: await readCa(trusted), caFile: trusted };
   }
   const token =
     flags.tokenFile === undefined ? env.HOLDFAST_TOKEN || undefined : await readToken(flags.tokenFile);
@@ -45,7 +48,7 @@ export async function resolveConnection(flags: ConnectionFlags, io: CliIo): Prom
     throw new HoldfastError('CredentialsNotUsable', `There is no token for ${named}.`, {
       action: 'Give one with --token-file or HOLDFAST_TOKEN.',
     });
-  return { endpoint: named, token, ca: await readCa(caFile), home: undefined, warning: undefined };
+  return { endpoint: named, token, ca: await readCa(caFile), caFile, home: undefined, warning: undefined };
 }
 
 async function readLocal(home: string) {

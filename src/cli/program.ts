@@ -3,13 +3,16 @@ import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { outputFormats } from './call.ts';
 import type { Cli } from './command.ts';
+import { addAuditCommands } from './commands/audit.ts';
 import { addBackupCommands } from './commands/backup.ts';
+import { addClientCommands } from './commands/client.ts';
 import { addHostCommands } from './commands/host.ts';
 import { addItemCommands } from './commands/item.ts';
 import { addJobCommands } from './commands/job.ts';
 import { addPolicyCommands } from './commands/policy.ts';
 import { addRecoveryPointCommands } from './commands/recovery-point.ts';
 import { addRestoreCommands } from './commands/restore.ts';
+import { addRoleCommands } from './commands/role.ts';
 import { addServiceCommands } from './commands/service.ts';
 import { addStoreCommands } from './commands/store.ts';
 import { addVaultCommands } from './commands/vault.ts';
@@ -61,6 +64,9 @@ export function createProgram(cli: Cli, extra: readonly Command[] = []): Command
   addJobCommands(program, cli);
   addRecoveryPointCommands(program, cli);
   addRestoreCommands(program, cli);
+  addClientCommands(program, cli);
+  addRoleCommands(program, cli);
+  addAuditCommands(program, cli);
   program.addHelpText('after', '\nEvery command has an example and its exit codes in its --help.');
   return program;
 }

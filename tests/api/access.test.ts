@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ClientSecretCredential } from '@azure/identity';
 import { generateKeyPair, SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -10,6 +13,7 @@ import {
   roles,
 } from '../../src/access/index.ts';
 import { accessTable } from '../../src/api/access-table.ts';
+import type { AuditEntry } from '../../src/api/client/index.ts';
 import { saveHost } from '../../src/catalog/index.ts';
 import { type ApiServer, createApiServer, subscriptionId } from '../support/api-server.ts';
 
@@ -331,6 +335,100 @@ describe('tokens of clients', () => {
     server.estate.now = server.estate.now.add({ minutes: 16 });
     expect((await askToken(client)).status).toBe(200);
   });
+});
+
+describe("Azure's own library", () => {
+  it('signs in with a client, by version 2 of the address', async () => {
+    const made = await makeClient('one', 'Reader', vault);
+    const endpoint = await server.app.listen({ host: '127.0.0.1', port: 0 });
+    const credential = new ClientSecretCredential(tenantId, made.clientId, made.clientSecret, {
+      authorityHost: endpoint,
+      disableInstanceDiscovery: true,
+      tlsOptions: { ca: server.ca },
+    });
+    const { token } = await credential.getToken('https://management.azure.com/.default');
+    expect((await call('GET', vault, { token })).status).toBe(200);
+    const wrong = new ClientSecretCredential(tenantId, made.clientId, 'wrong', {
+      authorityHost: endpoint,
+      disableInstanceDiscovery: true,
+      tlsOptions: { ca: server.ca },
+    });
+    await expect(wrong.getToken('https://management.azure.com/.default')).rejects.toThrow(
+      'There is no client with this id and secret',
+    );
+  });
+});
+
+describe('the audit log', () => {
+  const auditPath = `${subscription}/providers/Holdfast.Fleet/auditLog`;
+  const lines = async () =>
+    (await call('GET', auditPath))
+      .json()
+      .value.map(({ properties: { principalName, action, status, httpStatus } }: AuditEntry) =>
+        [principalName, action.replace(/^(Microsoft|Holdfast)\.\w+\//, ''), status, httpStatus]
+          .join(' ')
+          .trim(),
+      )
+      .reverse();
+
+  it('has every write, what was refused, and nothing that was only read', async () => {
+    const token = await tokenOf(await makeClient('one', 'Operator', vault));
+    await call('GET', vault, { token });
+    await call('PUT', vault, { token, body: { location: 'local' } });
+    await call('POST', `${vault}/backupJobs/none/cancel`, { token });
+    await call('PUT', `${vault}x`, { token, body: { location: 'local' } });
+    await call('PUT', vault, { token: 'forged', body: {} });
+    await call('PUT', vault, { body: { location: 'elsewhere' } });
+    await call('DELETE', '/nowhere');
+    expect(await lines()).toEqual([
+      'local administrator clients/write Started',
+      'local administrator clients/write Succeeded 201',
+      'one oauth2/v2.0/token/action Succeeded 200',
+      'one vaults/write Refused 403',
+      'one vaults/backupJobs/cancel/action Started',
+      'one vaults/backupJobs/cancel/action Failed 404',
+      'one vaults/write Refused 404',
+      'local administrator vaults/write Started',
+      'local administrator vaults/write Failed 409',
+    ]);
+    const [entry] = (await call('GET', auditPath)).json().value;
+    expect(entry.properties).toMatchObject({ resource: vault, address: '127.0.0.1' });
+    expect((await call('GET', `${auditPath}Verification`)).json()).toEqual({ entries: 9, intact: true });
+  });
+
+  it('is read in pages', async () => {
+    await makeClient('one', 'Reader', vault);
+    const first = (await call('GET', `${auditPath}?$top=1`)).json();
+    expect(first.value).toHaveLength(1);
+    const next = new URL(first.nextLink);
+    const second = (
+      await call('GET', `${auditPath}?$top=1&$skipToken=${next.searchParams.get('$skipToken')}`)
+    ).json();
+    expect([first, second].map(({ value }) => value[0].properties.status)).toEqual(['Succeeded', 'Started']);
+    expect((await call('GET', `${auditPath}?since=2100-01-01T00:00:00Z`)).json().value).toEqual([]);
+  });
+});
+
+it('keeps every credential out of the log and the catalog', async () => {
+  const client = await makeClient('one', 'Owner', subscription);
+  const first = await tokenOf(client);
+  await askToken({ ...client, clientSecret: `${client.clientSecret}x` });
+  const rotated = (
+    await call('POST', `${subscription}/providers/Holdfast.Fleet/clients/one/rotateSecret`)
+  ).json();
+  const secrets = [server.token, client.clientSecret, first, rotated.credentials.clientSecret];
+  // A failure nobody expected is logged with all that is known of it.
+  server.estate.workshop.estate.listMachines = () => Promise.reject(new Error('broken'));
+  const token = await tokenOf(rotated.credentials);
+  const failed = await call('GET', `${subscription}/providers/Holdfast.Fleet/virtualMachines`, { token });
+  expect(failed.status).toBe(500);
+  expect(server.log.join('\n')).toContain('broken');
+  const catalog = (await readFile(join(server.estate.directory, 'catalog.db'))).toString('latin1');
+  const wal = await readFile(join(server.estate.directory, 'catalog.db-wal'), 'latin1').catch(() => '');
+  for (const secret of [...secrets, token]) {
+    expect(server.log.join('\n')).not.toContain(secret);
+    expect(catalog + wal).not.toContain(secret);
+  }
 });
 
 describe('roles', () => {

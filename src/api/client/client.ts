@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { HoldfastError } from '../../errors/index.ts';
+import { accessCalls } from './access-calls.ts';
 import { apiVersion, type ItemAddress, paths, type VaultAddress } from './addresses.ts';
 import { operationErrorOf } from './api-error.ts';
 import { type JobFilter, jobFilter } from './job-filter.ts';
@@ -107,6 +108,8 @@ export function createClient(options: ClientOptions) {
     service,
     subscriptionId,
     subscriptions: () => list(shapes.subscription, paths.subscriptions),
+
+    ...accessCalls({ call, read, get, pages, subscriptionId }),
 
     hosts: {
       list: async () => list(shapes.host, paths.hosts(await subscriptionId())),

@@ -76,6 +76,7 @@ export function registerTokens(app: FastifyInstance, _scope: ApiScope, access: A
       const client = await access.clientOf(id, secret, request.ip);
       if (client === undefined)
         return refuse(reply, 401, 'invalid_client', 'There is no client with this id and secret.');
+      request.signedInAs = { id: client.client_id, name: client.name };
       const lifetime = {
         expires_in: tokenLifetimeSeconds,
         ext_expires_in: tokenLifetimeSeconds,

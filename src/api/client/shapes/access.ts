@@ -53,3 +53,29 @@ export const roleAssignment = z.object({
   }),
 });
 export type RoleAssignment = z.infer<typeof roleAssignment>;
+
+export const auditEntry = z.object({
+  ...resource,
+  properties: z.object({
+    time: z.string(),
+    principalName: z.string(),
+    /** Absent where nobody was signed in. */
+    principalId: z.string().optional(),
+    action: z.string(),
+    resource: z.string(),
+    /** `Started` without an end with the same request id: the service died meanwhile. */
+    status: z.enum(['Started', 'Succeeded', 'Failed', 'Refused']),
+    httpStatus: z.number().optional(),
+    requestId: z.string(),
+    address: z.string(),
+    hash: z.string(),
+  }),
+});
+export type AuditEntry = z.infer<typeof auditEntry>;
+
+export const auditVerification = z.object({
+  entries: z.number(),
+  intact: z.boolean(),
+  /** The first number that is missing or changed. */
+  brokenAt: z.number().optional(),
+});
