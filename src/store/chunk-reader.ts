@@ -130,6 +130,15 @@ export class ChunkReader {
     return damaged;
   }
 
+  /** As {@link lendMany}, for those who only want to know which chunks cannot be read. */
+  async check(
+    ids: readonly Uint8Array[],
+    plainLength: number,
+    signal?: AbortSignal,
+  ): Promise<{ number: number; damage: ChunkDamage }[]> {
+    return await this.lendMany(ids, plainLength, async () => {}, signal);
+  }
+
   /**
    * As {@link lendMany} for chunks that lie here and there: those that lie near each other in a pack are fetched together,
    * with what is between them. `use` gets one chunk at a time, in any order, and is done with it when it returns. Nothing is

@@ -235,9 +235,9 @@ class CopyAttempt {
       sizeBytes: disk.sizeBytes,
       extents: this.#extents(name, disk, base?.source),
       source: {
-        read: async (offset, length, readSignal) => {
+        read: async (offset, length, readSignal, into) => {
           await pace?.(length, readSignal);
-          return await this.#sourceRead(name, () => reader.read(offset, length, readSignal));
+          return await this.#sourceRead(name, () => reader.read(offset, length, readSignal, into));
         },
       },
       ...(base === undefined ? {} : { base: base.target }),

@@ -116,18 +116,21 @@ export function openDisk(disk: DiskRoot, chunks: ChunkReader, hold: Hold): DiskR
       throwIfDisposed();
       if (open !== undefined) yield open;
     },
-    async read(offset, length, signal) {
+    async read(offset, length, signal, into) {
       if (offset < 0 || length < 0 || offset + length > sizeBytes)
         throw new RangeError(`${offset}+${length} is beyond the disk's ${sizeBytes} bytes`);
-      const result = Buffer.alloc(length);
-      const fill = async (group: ChunkGroup) => {
-        for (const { offset: start, data } of await readGroup(group, signal))
-          data.copy(
-            result,
-            Math.max(0, start - offset),
-            Math.max(0, offset - start),
-            offset + length - start,
-          );
+      const result = into?.subarray(0, length).fill(0) ?? Buffer.alloc(length);
+      const fill = async ({ first, ids }: ChunkGroup) => {
+        const use = async (from: number, _: number, data: Buffer) => {
+          const start = (first + from) * chunkSizeBytes;
+          const end = offset + length - start;
+          data.copy(result, Math.max(0, start - offset), Math.max(0, offset - start), Math.max(0, end));
+        };
+        const [damaged] = await chunks.lendMany(ids, chunkSizeBytes, use, signal);
+        if (damaged === undefined) return;
+        const at = (first + damaged.number) * chunkSizeBytes;
+        const stretch = { offset: at, length: Math.min(chunkSizeBytes, sizeBytes - at) };
+        throw damagedDiskError({ ...stretch, damage: damaged.damage });
       };
       throwIfDisposed();
       for await (const _ of mapOrdered(groupsWithin(map, { offset, length }), groupsInFlight, fill));

@@ -1,4 +1,3 @@
-import { alignedMemory } from '../platform/index.ts';
 import type { Backend } from './backend.ts';
 import type { ChunkIndex } from './chunk-index.ts';
 import type { CondemnedPacks } from './condemned-packs.ts';
@@ -15,6 +14,7 @@ import {
   packHeaderBytes,
   packIdOfTrailer,
 } from './pack-format.ts';
+import { type PackMemory, packPieceBytes } from './pack-memory.ts';
 import type { PackTable } from './pack-table.ts';
 
 /** A pack is closed before its frames pass this size, trailer not counted. */
@@ -36,34 +36,25 @@ export interface PackSink {
   backend: Backend;
   index: ChunkIndex;
   packs: PackTable;
-  buffers: PackBuffers;
+  memory: PackMemory;
   condemned: CondemnedPacks;
   /** Told of every pack once it is durable and in the index. */
   onPack(section: IndexSection): void;
 }
 
+/** Its bytes are in pieces of {@link packPieceBytes}, all but the last one full. */
 interface OpenPack {
-  buffer: Buffer;
+  pieces: Buffer[];
   used: number;
   entries: PackEntry[];
 }
 
-/** Buffers of packs that have been written, kept for the next: mapping fresh ones costs more than filling them. */
-export class PackBuffers {
-  readonly #free: Buffer[] = [];
-
-  take(): Buffer {
-    return this.#free.pop() ?? Buffer.from(alignedMemory(packTargetBytes), 0, packTargetBytes);
-  }
-
-  giveBack(buffer: Buffer): void {
-    if (this.#free.length < 2) this.#free.push(buffer);
-  }
-}
+/** Under pressure a pack is closed when it has as many pieces: a frame and the header always fit into two. */
+const fewestPieces = 2;
 
 /**
- * Collects frames into packs and writes them, one while the next one fills: two pack buffers of memory. What is in a
- * pack counts for others (enters the index) only when the pack is durable. After a failure the writer is dead.
+ * Collects frames into packs and writes them, one while the next one fills, in memory that it gives back piece by piece.
+ * What is in a pack counts for others (enters the index) only when the pack is durable. After a failure the writer is dead.
  */
 export class PackWriter {
   readonly #sink: PackSink;
@@ -72,6 +63,7 @@ export class PackWriter {
   readonly #onPut: (packId: string) => void;
   #open: OpenPack | undefined;
   #writing: Promise<void> = Promise.resolve();
+  #isWriting = false;
   #sealing: Promise<void> | undefined;
   #failure: { error: unknown } | undefined;
 
@@ -100,23 +92,21 @@ export class PackWriter {
 
   /** Puts a frame into the open pack; waits while the pack before it is being written. */
   async append(id: Buffer, kind: ChunkKind, frame: Frame, plainLength: number): Promise<void> {
-    let pack = this.#fitting(frame.bytes.length);
-    while (pack === undefined) {
-      await this.#seal();
-      pack = this.#fitting(frame.bytes.length);
+    const storedLength = frame.bytes.length;
+    let pack = this.#withRoom(storedLength);
+    while (typeof pack === 'string') {
+      if (pack === 'full') await this.#seal();
+      else await Promise.race([this.#sink.memory.givenBack(), this.#writing]);
+      pack = this.#withRoom(storedLength);
     }
     const offset = pack.used;
-    frame.bytes.copy(pack.buffer, offset);
-    pack.used += frame.bytes.length;
-    pack.entries.push({
-      id,
-      kind,
-      codec: frame.codec,
-      offset,
-      storedLength: frame.bytes.length,
-      plainLength,
-      crc: frame.crc,
-    });
+    for (let done = 0; done < storedLength; ) {
+      const { piece, at } = placeIn(pack);
+      const copied = frame.bytes.copy(piece, at, done);
+      done += copied;
+      pack.used += copied;
+    }
+    pack.entries.push({ id, kind, codec: frame.codec, offset, storedLength, plainLength, crc: frame.crc });
   }
 
   /** Resolves when everything appended so far is durable and in the index. */
@@ -129,7 +119,7 @@ export class PackWriter {
   /** Drops what is not written yet; resolves when nothing touches the backend any more. */
   async discard(): Promise<void> {
     this.#failure ??= { error: new Error('the point has been given up') };
-    if (this.#open !== undefined) this.#sink.buffers.giveBack(this.#open.buffer);
+    for (const piece of this.#open?.pieces ?? []) this.#sink.memory.giveBack(piece);
     this.#open = undefined;
     await this.#sealing?.catch(() => {}); // its failure is kept, and whoever waits for the point has it
     await this.#writing;
@@ -139,15 +129,21 @@ export class PackWriter {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  #fitting(bytes: number): OpenPack | undefined {
+  /** The open pack with memory for so many bytes more. `tight`: there will be some when more of ours has been written. */
+  #withRoom(bytes: number): OpenPack | 'full' | 'tight' {
     this.#throwIfDead();
-    if (this.#open === undefined) {
-      const buffer = this.#sink.buffers.take();
-      this.#open = { buffer, used: packHeader().copy(buffer), entries: [] };
+    const { memory } = this.#sink;
+    const { used, entries, pieces } = this.#open ?? { used: packHeaderBytes, entries: [], pieces: [] };
+    const isFull = used + bytes > Math.max(this.#targetBytes, packHeaderBytes + bytes);
+    if (isFull || entries.length >= packEntryLimit) return 'full';
+    while (pieces.length * packPieceBytes < used + bytes) {
+      if (memory.isTight && this.#isWriting) return 'tight';
+      if (memory.isTight && pieces.length >= fewestPieces) return 'full';
+      const piece = memory.take();
+      if (pieces.push(piece) === 1) packHeader().copy(piece);
     }
-    const { used, entries } = this.#open;
-    const full = used + bytes > Math.max(this.#targetBytes, packHeaderBytes + bytes);
-    return full || entries.length >= packEntryLimit ? undefined : this.#open;
+    this.#open ??= { pieces, used, entries };
+    return this.#open;
   }
 
   /** Hands the open pack over to be written, once the one before it is. Several callers share one change of packs. */
@@ -167,8 +163,21 @@ export class PackWriter {
   }
 
   /** Never rejects: a failure is kept for the next call to meet. */
-  async #write({ buffer, used, entries }: OpenPack): Promise<void> {
-    const { backend, packs, index, buffers, condemned, onPack } = this.#sink;
+  async #write({ pieces, used, entries }: OpenPack): Promise<void> {
+    const { backend, packs, index, memory, condemned, onPack } = this.#sink;
+    this.#isWriting = true;
+    const left = pieces.toReversed();
+    function* parts(trailer: Buffer) {
+      let rest = used;
+      for (let piece = left.at(-1); piece !== undefined; piece = left.at(-1)) {
+        yield piece.subarray(0, Math.min(packPieceBytes, rest));
+        rest -= packPieceBytes;
+        left.pop(); // whoever asks for the next part is through with this one
+        memory.giveBack(piece);
+      }
+      yield trailer;
+      yield encodeFooter(used, trailer);
+    }
     try {
       const trailer = encodeTrailer(entries);
       const packId = packIdOfTrailer(trailer);
@@ -176,7 +185,7 @@ export class PackWriter {
       this.#onPut(packId);
       // The same chunks in the same order make the same pack: it may be one that a collection is about to delete.
       await condemned.makeWay(packId);
-      await backend.put(packName(packId), [buffer.subarray(0, used), trailer, encodeFooter(used, trailer)]);
+      await backend.put(packName(packId), parts(trailer));
       packs.setPresent(packId, packBytes);
       condemned.arrived(packId);
       index.addPack({ packId, packBytes, trailer });
@@ -185,9 +194,17 @@ export class PackWriter {
     } catch (error) {
       this.#failure ??= { error };
     } finally {
-      buffers.giveBack(buffer);
+      for (const piece of left) memory.giveBack(piece);
+      this.#isWriting = false;
     }
   }
+}
+
+/** Where the next byte goes. */
+function placeIn({ pieces, used }: OpenPack): { piece: Buffer; at: number } {
+  const piece = pieces[Math.floor(used / packPieceBytes)];
+  if (piece === undefined) throw new Error('a pack has no memory for what is put into it');
+  return { piece, at: used % packPieceBytes };
 }
 
 function keyOf(id: Uint8Array): string {

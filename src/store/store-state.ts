@@ -18,7 +18,8 @@ import { KnownPoints } from './known-points.ts';
 import { pointName } from './layout.ts';
 import { Limiter } from './limiter.ts';
 import { type LoadedIndex, saveSegment, trimSegments } from './load-index.ts';
-import { PackBuffers, type PackSink } from './pack-writer.ts';
+import { packMemory } from './pack-memory.ts';
+import type { PackSink } from './pack-writer.ts';
 import { SlabPool, slabEntries } from './slab.ts';
 import type { StoreConfig } from './store-config.ts';
 import { Uses } from './uses.ts';
@@ -114,7 +115,7 @@ export class StoreState {
       backend,
       index,
       packs,
-      buffers: new PackBuffers(),
+      memory: packMemory,
       condemned: this.condemned,
       onPack,
     };

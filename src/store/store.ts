@@ -111,8 +111,8 @@ export interface DiskReader extends Disposable {
   readonly sizeBytes: number;
   /** Stretches that hold data, ascending, a multiple of the chunk size long except at the end of the disk. */
   extents(signal?: AbortSignal, onGap?: OnGap): AsyncIterable<{ offset: number; length: number }>;
-  /** @throws StoreDamaged naming the disk range */
-  read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** `into`: memory to read into, of at least `length` bytes; the answer is then a view of it. @throws StoreDamaged naming the disk range */
+  read(offset: number, length: number, signal?: AbortSignal, into?: Uint8Array): Promise<Uint8Array>;
   /**
    * The whole disk's data chunks, in order, fetched ahead. Zero stretches are left out, and so are those that cannot be
    * read if `onGap` is there to be told of them; otherwise they are StoreDamaged.

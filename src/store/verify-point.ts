@@ -32,16 +32,16 @@ export async function verifyDisks(
     const groups = chunkGroups(map, { signal: options.signal, onDamage: report });
     const checked = mapOrdered(groups, groupsInFlight, async ({ first, ids }) => ({
       first,
-      results: await chunks.readMany(ids, chunkSizeBytes, options.signal),
+      count: ids.length,
+      damaged: await chunks.check(ids, chunkSizeBytes, options.signal),
     }));
-    for await (const { first, results } of checked) {
+    for await (const { first, count, damaged } of checked) {
       options.signal?.throwIfAborted();
-      results.forEach(({ damage }, number) => {
+      for (const { number, damage } of damaged) {
         const offset = (first + number) * chunkSizeBytes;
-        if (damage !== undefined)
-          report({ offset, length: Math.min(chunkSizeBytes, sizeBytes - offset), damage });
-      });
-      checkedBytes += results.length * chunkSizeBytes;
+        report({ offset, length: Math.min(chunkSizeBytes, sizeBytes - offset), damage });
+      }
+      checkedBytes += count * chunkSizeBytes;
       options.onProgress?.(checkedBytes);
     }
   }
@@ -66,16 +66,17 @@ export async function checkDisk(
   };
   const checked = mapOrdered(groups(), groupsInFlight, async ({ first, ids }) => ({
     first,
-    results: await chunks.readMany(ids, chunkSizeBytes, signal),
+    count: ids.length,
+    damaged: await chunks.check(ids, chunkSizeBytes, signal),
   }));
-  for await (const { first, results } of checked) {
+  for await (const { first, count, damaged } of checked) {
     signal.throwIfAborted();
-    results.forEach(({ damage }, number) => {
+    for (const { number, damage } of damaged) {
       const offset = (first + number) * chunkSizeBytes;
       const length = Math.min(chunkSizeBytes, disk.sizeBytes - offset);
-      if (damage !== undefined) throw damagedDiskError({ offset, length, damage });
-    });
-    onProgress?.(results.length * chunkSizeBytes);
+      throw damagedDiskError({ offset, length, damage });
+    }
+    onProgress?.(count * chunkSizeBytes);
   }
 }
 

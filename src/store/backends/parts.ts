@@ -10,7 +10,10 @@ export async function* bodiesOf(
   parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   partBytes: number,
 ): AsyncGenerator<Buffer> {
-  const isLasting = Array.isArray(parts);
+  yield* Array.isArray(parts) ? viewsOf(parts, partBytes) : copiesOf(parts, partBytes);
+}
+
+function* viewsOf(parts: readonly Uint8Array[], partBytes: number): Generator<Buffer> {
   let gathered: Buffer[] = [];
   let gatheredBytes = 0;
   const take = () => {
@@ -21,20 +24,43 @@ export async function* bodiesOf(
     return body;
   };
   let isFirst = true;
-  for await (const part of parts) {
+  for (const part of parts) {
     for (let at = 0; at < part.length; ) {
       if (gatheredBytes === partBytes) {
         yield take();
         isFirst = false;
       }
       const length = Math.min(part.length - at, partBytes - gatheredBytes);
-      const view = Buffer.from(part.buffer, part.byteOffset + at, length);
-      gathered.push(isLasting ? view : Buffer.from(view));
+      gathered.push(Buffer.from(part.buffer, part.byteOffset + at, length));
       gatheredBytes += length;
       at += length;
     }
   }
   if (isFirst || gatheredBytes > 0) yield take();
+}
+
+async function* copiesOf(
+  parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  partBytes: number,
+): AsyncGenerator<Buffer> {
+  let body = Buffer.alloc(0);
+  let filled = 0;
+  let isFirst = true;
+  for await (const part of parts) {
+    for (let at = 0; at < part.length; ) {
+      if (filled === partBytes) {
+        yield body;
+        isFirst = false;
+        filled = 0;
+      }
+      if (filled === 0) body = Buffer.allocUnsafeSlow(partBytes);
+      const length = Math.min(part.length - at, partBytes - filled);
+      body.set(part.subarray(at, at + length), filled);
+      filled += length;
+      at += length;
+    }
+  }
+  if (isFirst || filled > 0) yield body.subarray(0, filled);
 }
 
 /**

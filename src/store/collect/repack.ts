@@ -1,4 +1,5 @@
 import { packStates } from '../chunk-index.ts';
+import { freeNow } from '../codec.ts';
 import { packName } from '../layout.ts';
 import { fetchObject } from '../object-access.ts';
 import {
@@ -35,6 +36,7 @@ export async function copyNeeded(packId: string, parts: RepackParts): Promise<bo
   const { state, writer, signal } = parts;
   const pack = await fetchObject(state.backend, packName(packId));
   if (!Buffer.isBuffer(pack)) return false;
+  using _ = { [Symbol.dispose]: () => freeNow(pack, pack.length) }; // not when the garbage collector comes
   const entries = entriesOf(packId, pack);
   if (entries === undefined) return false;
   const wanted: PackEntry[] = [];
