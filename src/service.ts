@@ -25,9 +25,11 @@ import {
   deleteDataOperation,
   disableOperation,
   Estate,
+  followingPolicies,
   JobEngine,
   type Logger,
   maintenanceIdle,
+  modifyPolicyOperation,
   openReplica,
   purgeOperation,
   repairStoreOperation,
@@ -140,7 +142,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   });
   engine.register('Backup', backupOperation(workshop));
   engine.register('Restore', restoreOperation(workshop));
-  engine.register('ConfigureBackup', configureOperation(workshop));
+  engine.register('ConfigureBackup', followingPolicies(workshop, configureOperation(workshop)));
+  engine.register('ModifyPolicy', modifyPolicyOperation(workshop));
   engine.register('DisableBackup', disableOperation(workshop));
   engine.register('DeleteBackupData', deleteDataOperation(workshop));
   engine.register('Undelete', undeleteOperation(workshop));

@@ -135,6 +135,11 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
 
   [`GET ${vaultPath}/backupPolicies`]: 'Reader',
   [`GET ${vaultPath}/backupPolicies/:policy`]: 'Reader',
+  [`PUT ${vaultPath}/backupPolicies/:policy`]: 'Contributor',
+  [`DELETE ${vaultPath}/backupPolicies/:policy`]: 'Contributor',
+  [`GET ${vaultPath}/backupPolicies/:policy/operationResults/:operation`]: 'Reader',
+  [`POST ${vaultFleet}/policyPreview`]: 'Reader',
+  [`POST ${vaultFleet}/policyEditPreview`]: 'Reader',
 
   [`GET ${vaultPath}/backupProtectedItems`]: 'Reader',
   [`GET ${itemPath}`]: 'Reader',

@@ -195,6 +195,7 @@ export interface JobRow {
     | 'Purge'
     | 'Register'
     | 'UnRegister'
+    | 'ModifyPolicy'
     | 'Replicate'
     | 'VerifyStore'
     | 'VerifyReplica'

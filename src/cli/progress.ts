@@ -19,6 +19,7 @@ export const operationWords: Record<Operation, string> = {
   VerifyReplica: 'Verification of the replica',
   RepairStore: 'Repair store',
   CollectStore: 'Collect store',
+  ModifyPolicy: 'Modify policy',
 };
 
 export const jobStatusWords: Record<JobStatus, { text: string; tone: Tone | undefined }> = {

@@ -61,6 +61,11 @@ export const serviceCodes = {
     retryable: false,
   },
   ResourceInUse: { status: 409, action: 'Remove what still uses it first.', retryable: false },
+  PreconditionFailed: {
+    status: 412,
+    action: 'Read it again, and make the change anew.',
+    retryable: false,
+  },
   ResourceAlreadyExists: { status: 409, action: 'Choose another name.', retryable: false },
   OperationNotSupported: {
     status: 400,

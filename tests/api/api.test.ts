@@ -77,6 +77,89 @@ const itemUrl = `${vaultUrl}/backupFabrics/Azure/protectionContainers/x/protecte
 const machineId = (group: string) =>
   `/subscriptions/${subscriptionId}/resourceGroups/${group}/providers/Microsoft.Compute/virtualMachines/web`;
 
+describe('policies', () => {
+  const enhanced = {
+    backupManagementType: 'AzureIaasVM',
+    policyType: 'V2',
+    schedulePolicy: {
+      schedulePolicyType: 'SimpleSchedulePolicyV2',
+      scheduleRunFrequency: 'Daily',
+      dailySchedule: { scheduleRunTimes: ['2026-01-01T02:30:00Z'] },
+    },
+    retentionPolicy: {
+      retentionPolicyType: 'LongTermRetentionPolicy',
+      dailySchedule: {
+        retentionTimes: ['2026-01-01T02:30:00Z'],
+        retentionDuration: { count: 30, durationType: 'Days' },
+      },
+    },
+    timeZone: 'Europe/Berlin',
+  };
+
+  it('are created, edited by one editor at a time, and deleted', async () => {
+    const made = await client.policies.put(vault, 'Nightly', { properties: enhanced });
+    if (!('eTag' in made)) throw new Error('it has no members');
+    expect(made).toMatchObject({ name: 'Nightly', properties: { instantRpRetentionRangeInDays: 7 } });
+    const edited = { properties: { ...made.properties, instantRpRetentionRangeInDays: 3 }, eTag: made.eTag };
+    expect(await client.policies.put(vault, 'nightly', edited)).toMatchObject({
+      name: 'Nightly',
+      properties: { instantRpRetentionRangeInDays: 3 },
+    });
+    await expect(client.policies.put(vault, 'Nightly', edited)).rejects.toMatchObject({
+      code: 'PreconditionFailed',
+      status: 412,
+    });
+    await client.policies.delete(vault, 'Nightly');
+    expect((await raw('DELETE', `${vaultUrl}/backupPolicies/Nightly`, { token })).status).toBe(204);
+    await expect(client.policies.delete(vault, 'DefaultPolicy')).rejects.toMatchObject({
+      code: 'ResourceInUse',
+    });
+  });
+
+  it('are refused with every wrong field named', async () => {
+    const wrong = { ...enhanced, timeZone: 'Mars', instantRpRetentionRangeInDays: 99, more: 1 };
+    const refusal = await client.policies.put(vault, 'No', { properties: wrong }).catch((error) => error);
+    expect(refusal).toMatchObject({ code: 'BMSUserErrorInvalidPolicyInput', status: 400 });
+    for (const part of ['name', 'timeZone', 'instantRpRetentionRangeInDays', 'properties.more'])
+      expect(refusal.message).toContain(part);
+  });
+
+  it('that are in use bring an edit to their VMs by an operation that names the jobs', async () => {
+    const { properties, eTag } = await client.policies.get(vault, 'DefaultPolicy');
+    const longer = structuredClone(properties);
+    if (longer.retentionPolicy.dailySchedule)
+      longer.retentionPolicy.dailySchedule.retentionDuration.count = 60;
+    expect(
+      await client.policies.previewEdit(vault, { policyName: 'DefaultPolicy', policyProperties: longer }),
+    ).toMatchObject({ members: [{ vm: 'web', effect: 'configure', longer: 0, shorter: 0 }] });
+    const accepted = await client.policies.put(vault, 'DefaultPolicy', { properties: longer, eTag });
+    if (!('statusPath' in accepted)) throw new Error('it was not accepted');
+    expect(accepted.statusPath).toMatch(/backupPolicies\/DefaultPolicy\/operations\//);
+    const { properties: done } = await client.operations.wait(accepted);
+    expect(done).toMatchObject({ objectType: 'OperationStatusJobsExtendedInfo', failedJobsError: {} });
+    expect(await client.jobs.get(vault, done?.jobIds?.[0] ?? '')).toMatchObject({
+      properties: { operation: 'ConfigureBackup', status: 'Completed', entityFriendlyName: 'web' },
+    });
+    const results = accepted.statusPath.replace('/operations/', '/operationResults/');
+    expect(JSON.parse((await raw('GET', results)).body)).toMatchObject({
+      properties: { retentionPolicy: { dailySchedule: { retentionDuration: { count: 60 } } } },
+    });
+  });
+
+  it('are previewed, saved or not', async () => {
+    const from = '2026-03-28T00:00:00Z';
+    const to = '2026-03-31T00:00:00Z';
+    const { points } = await client.policies.preview(vault, { policyProperties: enhanced, from, to });
+    expect(points.map(({ time, expiryTime }) => [time, expiryTime])).toEqual([
+      ['2026-03-28T01:30:00Z', '2026-04-27T00:30:00Z'],
+      ['2026-03-29T01:30:00Z', '2026-04-28T01:30:00Z'],
+      ['2026-03-30T00:30:00Z', '2026-04-29T00:30:00Z'],
+    ]);
+    expect((await client.policies.preview(vault, { policyName: 'defaultpolicy' })).points).toHaveLength(14);
+    await expect(client.policies.preview(vault, {})).rejects.toMatchObject({ code: 'InvalidInput' });
+  });
+});
+
 describe('the main road over the API', () => {
   it('protects, backs up, lists and restores', async () => {
     const enabled = await client.items.put(item, {

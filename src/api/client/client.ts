@@ -192,6 +192,25 @@ export function createClient(options: ClientOptions) {
       list: async (at: VaultAddress) => list(shapes.policy, paths.policies(await subscriptionId(), at)),
       get: async (at: VaultAddress, name: string) =>
         get(shapes.policy, paths.policy(await subscriptionId(), at, name)),
+      /**
+       * Creates it, or replaces the one of its name. `eTag` in the body says which one it was made from.
+       * @returns the policy as saved, or the operation that brings it to the items under it
+       */
+      put: async (at: VaultAddress, name: string, body: shapes.PolicyRequest) => {
+        const answer = await call('PUT', paths.policy(await subscriptionId(), at, name), body);
+        return acceptedOf(answer) ?? read(shapes.policy, answer);
+      },
+      delete: async (at: VaultAddress, name: string): Promise<void> => {
+        await call('DELETE', paths.policy(await subscriptionId(), at, name));
+      },
+      preview: async (at: VaultAddress, properties: shapes.PolicyPreviewRequest['properties']) => {
+        const path = `${paths.vault(await subscriptionId(), at)}/providers/Holdfast.Fleet/policyPreview`;
+        return read(shapes.policyPreview, await call('POST', path, { properties }));
+      },
+      previewEdit: async (at: VaultAddress, properties: shapes.PolicyEditPreviewRequest['properties']) => {
+        const path = `${paths.vault(await subscriptionId(), at)}/providers/Holdfast.Fleet/policyEditPreview`;
+        return read(shapes.policyEditPreview, await call('POST', path, { properties }));
+      },
       /** Resource id of a policy, as an item's `policyId` wants it. */
       id: async (at: VaultAddress, name: string) => paths.policy(await subscriptionId(), at, name),
     },

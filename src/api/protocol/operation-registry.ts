@@ -10,6 +10,7 @@ import {
 import { HoldfastError, isErrorCode, isHoldfastError } from '../../errors/index.ts';
 import type { JobError, Workshop } from '../../jobs/index.ts';
 import type { OperationStatus } from '../client/index.ts';
+import { statusOfEdit } from './policy-edit-status.ts';
 
 /** What Azure writes where something has not ended. */
 const notEnded = '0001-01-01T00:00:00';
@@ -112,12 +113,15 @@ export async function operationOf(
     });
   }
   const followed = row.follows_job === 1 ? job : undefined;
-  const { status, error, endedAt } =
-    followed !== undefined
-      ? endOfJob(followed)
-      : row.ends_by === null
-        ? doneAtOnce(row)
-        : endOfRow(row, clock);
+  const edit = followed?.operation === 'ModifyPolicy' ? await statusOfEdit(db, followed) : undefined;
+  const { status, error, endedAt }: Ending =
+    edit !== undefined
+      ? edit.ending
+      : followed !== undefined
+        ? endOfJob(followed)
+        : row.ends_by === null
+          ? doneAtOnce(row)
+          : endOfRow(row, clock);
   const result = row.result_json === null ? undefined : (JSON.parse(row.result_json) as object);
   return {
     row,
@@ -130,11 +134,13 @@ export async function operationOf(
       ...(status === 'Failed' && error !== undefined
         ? { error: { code: error.code, message: error.message } }
         : {}),
-      ...(job !== undefined
-        ? { properties: { objectType: 'OperationStatusJobExtendedInfo', jobId: job.job_id } }
-        : result !== undefined
-          ? { properties: result as NonNullable<OperationStatus['properties']> }
-          : {}),
+      ...(edit !== undefined
+        ? { properties: edit.properties }
+        : job !== undefined
+          ? { properties: { objectType: 'OperationStatusJobExtendedInfo', jobId: job.job_id } }
+          : result !== undefined
+            ? { properties: result as NonNullable<OperationStatus['properties']> }
+            : {}),
     },
   };
 }

@@ -16,6 +16,7 @@ import {
   vaultOf,
   vaultPath,
 } from '../scope.ts';
+import { policyPath, presentPolicyAlone } from './policies.ts';
 import { replicaPath } from './replicas.ts';
 
 /** Where clients ask how an operation of a vault goes: as the headers say, and by rules of their own. */
@@ -25,7 +26,7 @@ export const statusPaths = [
   `${vaultPath}/operationsStatus/:operation`,
   `${vaultPath}/backupValidateOperationsStatuses/:operation`,
   `${vaultPath}/backupJobs/:job/operationsStatus/:operation`,
-  `${vaultPath}/backupPolicies/:policy/operations/:operation`,
+  `${policyPath}/operations/:operation`,
   `${fabricPath}/operationsStatus/:operation`,
   `${containerPath}/operationsStatus/:operation`,
   `${itemPath}/operationsStatus/:operation`,
@@ -38,7 +39,6 @@ export const plainResultPaths = [
   `${vaultPath}/backupOperationResults/:operation`,
   `${vaultPath}/operationResults/:operation`,
   `${vaultPath}/backupJobs/:job/operationResults/:operation`,
-  `${vaultPath}/backupPolicies/:policy/operationResults/:operation`,
   `${fabricPath}/operationResults/:operation`,
   `${containerPath}/operationResults/:operation`,
   `${replicaPath}/operationResults/:operation`,
@@ -74,6 +74,12 @@ export const registerOperations: RegisterRoutes = (app, scope) => {
       return stillRunning(request, reply, known) ?? reply.code(204).send();
     });
   }
+
+  app.get(`${policyPath}/operationResults/:operation`, async (request, reply) => {
+    const vault = await vaultOf(db, request);
+    const running = stillRunning(request, reply, await ask(request, vault));
+    return running ?? presentPolicyAlone(scope, vault, request);
+  });
 
   app.get(`${itemPath}/operationResults/:operation`, async (request, reply) => {
     const vault = await vaultOf(db, request);

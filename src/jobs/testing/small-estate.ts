@@ -32,6 +32,7 @@ import { JobEngine } from '../engine.ts';
 import { Estate } from '../estate.ts';
 import { createLimits } from '../limits.ts';
 import { maintenanceIdle } from '../maintenance.ts';
+import { followingPolicies, modifyPolicyOperation } from '../modify-policy.ts';
 import { planNextBackup } from '../next-backup.ts';
 import { underPolicy } from '../policies.ts';
 import { purgeOperation } from '../purge.ts';
@@ -208,7 +209,8 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     };
     engine.register('Backup', backupOperation(workshop));
     engine.register('Restore', restoreOperation(workshop));
-    engine.register('ConfigureBackup', configureOperation(workshop));
+    engine.register('ConfigureBackup', followingPolicies(workshop, configureOperation(workshop)));
+    engine.register('ModifyPolicy', modifyPolicyOperation(workshop));
     engine.register('DisableBackup', disableOperation(workshop));
     engine.register('DeleteBackupData', deleteDataOperation(workshop));
     engine.register('Undelete', undeleteOperation(workshop));

@@ -60,6 +60,7 @@ export const job = z.object({
       'VerifyReplica',
       'RepairStore',
       'CollectStore',
+      'ModifyPolicy',
     ]),
     status: jobStatus,
     entityFriendlyName: z.string(),

@@ -14,6 +14,8 @@ export const operationStatus = z.object({
       objectType: z.string(),
       jobId: z.string().optional(),
       jobIds: z.array(z.string()).optional(),
+      /** The code of each that failed, by its job. */
+      failedJobsError: z.record(z.string(), z.string()).optional(),
     })
     .optional(),
 });

@@ -20,8 +20,18 @@ const retentionDays = {
     .optional(),
 };
 
+/** `properties` are read by the rules, which name everything that is wrong with them. */
+export const policyRequest = z.looseObject({
+  properties: z.unknown(),
+  /** As it was read: refused if somebody has changed the policy since. The header If-Match does the same. */
+  eTag: z.string().max(100).nullish(),
+});
+export type PolicyRequest = z.infer<typeof policyRequest>;
+
 export const policy = z.object({
   ...resource,
+  /** Another one after every edit. */
+  eTag: z.string().optional(),
   properties: z.object({
     backupManagementType: z.literal('AzureIaasVM'),
     policyType: z.enum(['V1', 'V2']),
@@ -59,7 +69,78 @@ export const policy = z.object({
         .extend({ monthsOfYear: z.array(z.string()), ...retentionDays })
         .optional(),
     }),
+    snapshotConsistencyType: z.literal('OnlyCrashConsistent').optional(),
     protectedItemsCount: z.number(),
   }),
 });
 export type Policy = z.infer<typeof policy>;
+
+/** What a policy would do in a span of time, if every backup succeeds: one that is there, or one that is not saved yet. */
+export const policyPreviewRequest = z.strictObject({
+  properties: z.strictObject({
+    policyName: z.string().max(150).optional(),
+    /** Those of the policy, where it is not the saved one. */
+    policyProperties: z.unknown().optional(),
+    /** Default: now. */
+    from: z.iso.datetime({ offset: true }).optional(),
+    /** Default: two weeks later. */
+    to: z.iso.datetime({ offset: true }).optional(),
+    /** The item has no point yet. Default false. */
+    firstBackup: z.boolean().optional(),
+  }),
+});
+export type PolicyPreviewRequest = z.infer<typeof policyPreviewRequest>;
+
+export const policyPreview = z.object({
+  points: z.array(
+    z.object({
+      time: z.string(),
+      /** The day, in the time zone of the policy, that retention rules go by. */
+      date: z.string(),
+      inVault: z.boolean(),
+      tags: z.array(z.string()),
+      /** The one that decides when it expires. */
+      ruleName: z.string().optional(),
+      expiryTime: z.string(),
+      snapshotExpiryTime: z.string(),
+    }),
+  ),
+});
+export type PolicyPreview = z.infer<typeof policyPreview>;
+
+/** What an edit of a policy would do, before it is saved. */
+export const policyEditPreviewRequest = z.strictObject({
+  properties: z.strictObject({ policyName: z.string().max(150), policyProperties: z.unknown() }),
+});
+export type PolicyEditPreviewRequest = z.infer<typeof policyEditPreviewRequest>;
+
+export const policyEditPreview = z.object({
+  members: z.array(
+    z.object({
+      vm: z.string(),
+      itemId: z.string(),
+      /** `fail`: it stays as it is, and its job says so. */
+      effect: z.enum(['configure', 'leave', 'fail']),
+      reasons: z.array(z.string()),
+      longer: z.number(),
+      shorter: z.number(),
+      same: z.number(),
+      /** What the next clean-up would do because of the edit. */
+      softDeletedAtOnce: z.number(),
+      removedAtOnce: z.number(),
+      undeletedAtOnce: z.number(),
+      /** Points whose expiry would change, oldest first; the list is cut after 100 for each VM and 1000 in all. */
+      changed: z.array(
+        z.object({
+          recoveryPoint: z.string(),
+          time: z.string(),
+          before: z.string(),
+          after: z.string(),
+          atOnce: z.enum(['nothing', 'soft-delete', 'remove', 'undelete']),
+          reason: z.string(),
+        }),
+      ),
+    }),
+  ),
+});
+export type PolicyEditPreview = z.infer<typeof policyEditPreview>;
