@@ -121,18 +121,19 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       log,
     ),
   );
-  const engine = new JobEngine(catalog.db, systemClock, log);
+  const engine = new JobEngine(catalog.db, systemClock, log, { home: 'this' });
   const workshop: Workshop = {
     db: catalog.db,
     estate,
     engine,
-    ...createLimits(),
+    ...createLimits(catalog.db, systemClock, log, engine.worker),
     background: new BackgroundWork(),
     clock: systemClock,
     log,
     signal: life.signal,
     snapshotRetryDelayMs: options.snapshotRetryDelayMs ?? 60_000,
   };
+  starting.defer(() => engine.signOff());
   starting.defer(() => maintenanceIdle(workshop));
   starting.defer(async () => {
     const stopping = engine.stop();

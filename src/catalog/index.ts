@@ -35,6 +35,7 @@ export {
   updateItem,
 } from './items.ts';
 export {
+  endJob,
   endOperation,
   findJob,
   findOperation,
@@ -118,6 +119,7 @@ export type {
   ResourceGroupRow,
   StoreUpkeepRow,
   VaultRow,
+  WorkerRow,
 } from './schema.ts';
 export { inVault } from './schema.ts';
 export { findSetting, saveSetting, settingOrNew } from './settings.ts';
@@ -132,3 +134,13 @@ export {
   listVaults,
   updateVault,
 } from './vaults.ts';
+export {
+  claimJobs,
+  enterPhase,
+  enterWorker,
+  leavePhase,
+  leaveWorker,
+  listCancelling,
+  listOtherWorkers,
+  renewLease,
+} from './workers.ts';

@@ -106,6 +106,22 @@ export async function updateJob(db: Database, jobId: string, change: Updateable<
   await db.updateTable('jobs').set(change).where('job_id', '=', jobId).execute();
 }
 
+/** Writes down how a job ended. @returns false when it is not this worker's any more: then that is another's to say */
+export async function endJob(
+  db: Database,
+  jobId: string,
+  workerId: string,
+  end: Pick<JobRow, 'status' | 'ended_at'> & Updateable<JobRow>,
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('jobs')
+    .set(end)
+    .where('job_id', '=', jobId)
+    .where('owner', '=', workerId)
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
+}
+
 /** Marks a job that is still running as being cancelled. @returns false when it is not running any more */
 export async function markCancelling(db: Database, jobId: string): Promise<boolean> {
   const { numUpdatedRows } = await db

@@ -171,9 +171,23 @@ export const migrations: Record<string, Migration> = {
         .addColumn('payload_json', 'text', (c) => c.notNull())
         .addColumn('property_bag_json', 'text', (c) => c.notNull())
         .addColumn('error_json', 'text')
-        .addColumn('owner', 'text', (c) => c.notNull())
+        .addColumn('owner', 'text')
         .execute();
       await db.schema.createIndex('jobs_of_vault').on('jobs').columns(['vault_id', 'started_at']).execute();
+      await sql`create index jobs_open on jobs (started_at) where ended_at is null`.execute(db);
+      await db.schema
+        .createTable('workers')
+        .addColumn('worker_id', 'text', (c) => c.primaryKey())
+        .addColumn('home', 'text', (c) => c.notNull())
+        .addColumn('lease_until', 'text', (c) => c.notNull())
+        .execute();
+      await db.schema
+        .createTable('phases')
+        .addColumn('phase', 'text', (c) => c.notNull())
+        .addColumn('subject_id', 'text', (c) => c.notNull())
+        .addColumn('worker_id', 'text', (c) => c.notNull())
+        .addPrimaryKeyConstraint('phases_key', ['phase', 'subject_id'])
+        .execute();
       await db.schema.createIndex('jobs_by_status').on('jobs').columns(['status']).execute();
       await db.schema
         .createTable('job_tasks')

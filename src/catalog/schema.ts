@@ -20,6 +20,9 @@ export interface Schema extends AccessSchema {
   jobs: JobRow;
   job_tasks: JobTaskRow;
   operations: OperationRow;
+  workers: WorkerRow;
+  /** Who is in which phase of an item or vault. */
+  phases: { phase: string; subject_id: string; worker_id: string };
 }
 
 /** A resource group that somebody has made; hosts and vaults may be in others. Names are compared without case. */
@@ -210,8 +213,16 @@ export interface JobRow {
   payload_json: string;
   property_bag_json: string;
   error_json: string | null;
-  /** The process run that works on it. */
-  owner: string;
+  /** The worker that works on it; null while it waits for the first. */
+  owner: string | null;
+}
+
+/** A run of a process that works on jobs. Its jobs and phases are its own as long as its row is there. */
+export interface WorkerRow {
+  worker_id: string;
+  home: string;
+  /** After this moment others may delete the row, and take over. */
+  lease_until: string;
 }
 
 export interface JobTaskRow {

@@ -35,7 +35,7 @@ export async function transferPhase(
   }
   // Left out before the process died: then it stays so, because the point's expiry may say so already.
   const skipped = context.taskStatus(transferToVault) === 'Skipped';
-  using phase = skipped ? undefined : workshop.phases.tryEnter('transfer', item.item_id);
+  await using phase = skipped ? undefined : await workshop.phases.tryEnter('transfer', item.item_id);
   if (phase === undefined) {
     await context.skipTask(
       transferToVault,

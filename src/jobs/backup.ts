@@ -122,7 +122,7 @@ async function finishWith(
 async function backUp(workshop: Workshop, context: JobContext<BackupPayload>) {
   const item = await getItem(workshop.db, context.payload.itemId);
   {
-    using phase = workshop.phases.tryEnter('snapshot', item.item_id);
+    await using phase = await workshop.phases.tryEnter('snapshot', item.item_id);
     if (phase === undefined) throw snapshotRunning(item);
     await context.runTask(takeSnapshot, () => snapshotPhase(workshop, context, item));
   }
@@ -138,7 +138,7 @@ async function resumeBackup(workshop: Workshop, context: JobContext<BackupPayloa
   const { pointId } = context.payload;
   const noted = await findPoint(workshop.db, item.item_id, pointId);
   if (noted === undefined) {
-    using phase = workshop.phases.tryEnter('snapshot', item.item_id);
+    await using phase = await workshop.phases.tryEnter('snapshot', item.item_id);
     const host = await workshop.estate.host(item.host_name);
     if (phase === undefined || !(await host.listPoints(item.vm_uuid)).includes(pointId)) {
       throw new HoldfastError(

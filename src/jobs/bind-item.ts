@@ -36,8 +36,8 @@ export async function bindToMachine(
   item: ItemRow,
   { host, machine }: FoundMachine,
 ): Promise<void> {
-  using snapshotPhase = workshop.phases.tryEnter('snapshot', item.item_id);
-  using transferPhase = workshop.phases.tryEnter('transfer', item.item_id);
+  await using snapshotPhase = await workshop.phases.tryEnter('snapshot', item.item_id);
+  await using transferPhase = await workshop.phases.tryEnter('transfer', item.item_id);
   if (snapshotPhase === undefined || transferPhase === undefined) {
     throw new HoldfastError(
       'UserErrorBackupOperationInProgress',

@@ -59,7 +59,7 @@ async function collect(workshop: Workshop, context: JobContext<CollectPayload>):
   const { vaultId, dryRun, force } = context.payload;
   const vault = await getVault(workshop.db, vaultId);
   const report = await context.runTask(dryRun ? planCollectionTask : collectTask, async (task) => {
-    using phase = workshop.phases.tryEnter('collection', vaultId);
+    await using phase = await workshop.phases.tryEnter('collection', vaultId);
     if (phase === undefined) throw underWay(vault);
     const store = await workshop.estate.store(vault);
     let words = '';

@@ -25,7 +25,7 @@ export async function collectDueStores(workshop: Workshop): Promise<void> {
 }
 
 async function collectIfDue(workshop: Workshop, vault: VaultRow): Promise<void> {
-  using collecting = workshop.phases.tryEnter('collection', vault.vault_id);
+  await using collecting = await workshop.phases.tryEnter('collection', vault.vault_id);
   if (collecting === undefined) return;
   const now = workshop.clock.now();
   const note = () => noteCollected(workshop, vault.vault_id);

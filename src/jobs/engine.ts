@@ -1,21 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import {
+  claimJobs,
   type Database,
+  endJob,
   findJob,
   insertJob,
   insertJobs,
   type JobRow,
-  listOpenJobs,
+  listCancelling,
   markCancelling,
   updateJob,
   updateTask,
 } from '../catalog/index.ts';
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
 import type { JobStatus } from '../protection/index.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, catalogTime } from './clock.ts';
 import { nameFullHome } from './full-home.ts';
-import { JobCancelled, JobContext, ServiceStopping } from './job-context.ts';
+import { JobCancelled, JobContext, LeaseLost, ServiceStopping } from './job-context.ts';
 import type { Logger } from './logger.ts';
+import { leaseMs, Worker, type WorkerOptions } from './worker.ts';
 
 /** One kind of job. */
 export interface Operation<Payload> {
@@ -55,7 +58,12 @@ export interface JobError {
 const recordAgainMs = 5_000;
 const recordAttempts = (24 * 3600 * 1000) / recordAgainMs;
 
+/** How many jobs one worker has at a time, nearly all of them waiting for their turn; others stay with the catalog. */
+const mostJobs = 1000;
+
 interface RunningJob {
+  /** Whose it was when it was begun. */
+  workerId: string;
   context: JobContext<unknown>;
   row: Pick<JobRow, 'operation'>;
   abort: AbortController;
@@ -66,7 +74,8 @@ interface RunningJob {
 
 /**
  * Runs jobs and makes them durable: a job is a row before it does anything, its tasks are rows, and jobs that a dead
- * process left open are taken up or failed at the next start. One engine per home, guarded by the home's lock.
+ * process left open are taken up or failed: at once by the next process of its home, within a lease's time by any other
+ * worker of the same catalog. One engine per home, guarded by the home's lock.
  */
 export class JobEngine {
   readonly #db: Database;
@@ -74,13 +83,25 @@ export class JobEngine {
   readonly #log: Logger;
   readonly #operations = new Map<JobRow['operation'], Operation<unknown>>();
   readonly #running = new Map<string, RunningJob>();
-  /** Names this run of the process in the rows it works on. */
-  readonly #owner = randomUUID();
+  /** This run of the process in the rows it works on. */
+  readonly worker: Worker;
+  readonly #mostJobs: number;
+  /** The catalog may have more jobs for us than we took. */
+  #hasMore = false;
+  #pulse: NodeJS.Timeout | undefined;
+  /** Ends when nothing is being claimed. */
+  #claiming: Promise<void> = Promise.resolve();
+  /** Jobs that are ours in the catalog, but could not be set going. */
+  readonly #strays = new Set<string>();
+  /** What we had was let go of, and the catalog may not know it yet. */
+  #isLost = false;
   /** Ends when the engine stops. */
   readonly #life = new AbortController();
   #stopping = false;
 
-  constructor(db: Database, clock: Clock, log: Logger) {
+  constructor(db: Database, clock: Clock, log: Logger, options: WorkerOptions & { mostJobs?: number } = {}) {
+    this.worker = new Worker(db, clock, options);
+    this.#mostJobs = options.mostJobs ?? mostJobs;
     this.#db = db;
     this.#clock = clock;
     this.#log = log;
@@ -93,15 +114,15 @@ export class JobEngine {
   /** Writes the job down and sets it going. Resolves with its id as soon as it is on disk. */
   async start<Payload>(operation: JobRow['operation'], job: NewJob<Payload>): Promise<string> {
     if (this.#stopping) throw new HoldfastError('ServiceStopping', 'The service is stopping.');
-    const row = this.#rowOf(operation, job);
+    const row = this.#rowOf(operation, job, this.worker.id);
     await insertJob(this.#db, row, job.taskIds, job.alongside);
-    await this.#launch(row.job_id, 'run');
+    await this.#setGoing(row.job_id, 'run');
     return row.job_id;
   }
 
   /**
-   * Writes down what `choose` returns, in the transaction it is given, and sets it going. So that jobs are chosen and
-   * what they were chosen by is noted together with them, or not at all.
+   * Writes down what `choose` returns, in the transaction it is given: so that jobs are chosen and what they were chosen
+   * by is noted together with them, or not at all. They are set going as this worker and others have room for them.
    * @returns the jobs' ids, in the same order
    */
   async startMany<Payload>(
@@ -111,15 +132,15 @@ export class JobEngine {
     if (this.#stopping) throw new HoldfastError('ServiceStopping', 'The service is stopping.');
     const rows = await this.#db.transaction().execute(async (tx) => {
       const jobs = await choose(tx);
-      const chosen = jobs.map((job) => ({ job: this.#rowOf(operation, job), taskIds: job.taskIds }));
+      const chosen = jobs.map((job) => ({ job: this.#rowOf(operation, job, null), taskIds: job.taskIds }));
       await insertJobs(tx, chosen);
       return chosen;
     });
-    for (const { job } of rows) await this.#launch(job.job_id, 'run');
+    if (rows.length > 0) await this.#takeUp();
     return rows.map(({ job }) => job.job_id);
   }
 
-  #rowOf(operation: JobRow['operation'], job: NewJob<unknown>): JobRow {
+  #rowOf(operation: JobRow['operation'], job: NewJob<unknown>, owner: string | null): JobRow {
     return {
       job_id: randomUUID(),
       vault_id: job.vaultId,
@@ -133,17 +154,75 @@ export class JobEngine {
       payload_json: JSON.stringify(job.payload),
       property_bag_json: JSON.stringify(job.itemId === undefined ? {} : { 'VM Name': job.entityName }),
       error_json: null,
-      owner: this.#owner,
+      owner,
     };
   }
 
-  /** Takes up every job that an earlier run of the process left open. Call once, before anything else starts. */
+  /**
+   * Announces this worker, and takes up every job that an earlier run of the process left open. Call once, before
+   * anything else starts.
+   */
   async resumeOpenJobs(): Promise<void> {
-    for (const job of await listOpenJobs(this.#db)) {
-      if (job.owner === this.#owner) continue;
-      this.#log.info({ jobId: job.job_id, operation: job.operation }, 'taking up a job left open');
-      await updateJob(this.#db, job.job_id, { owner: this.#owner });
-      await this.#launch(job.job_id, job.status === 'Cancelling' ? 'cancel' : 'resume');
+    await this.worker.enter();
+    await this.#takeUp();
+    this.#pulse = setInterval(() => void this.beat(), leaseMs / 4);
+    this.#pulse.unref();
+  }
+
+  /**
+   * Says that this worker lives, stops what others asked it to stop, and takes up what nobody works on. Done by itself
+   * every quarter of a lease. Never rejects.
+   */
+  async beat(): Promise<void> {
+    if (this.#stopping) return;
+    try {
+      if (this.#isLost || !(await this.worker.renew())) {
+        this.#log.error({ worker: this.worker.id }, 'this worker was taken for dead; it starts anew');
+        await this.#loseAll();
+        await this.worker.enter();
+        this.#isLost = false;
+      }
+      for (const jobId of this.#strays) {
+        await updateJob(this.#db, jobId, { owner: 'nobody' });
+        this.#strays.delete(jobId);
+      }
+      for (const jobId of await listCancelling(this.#db, this.worker.id)) {
+        this.#running.get(jobId)?.abort.abort(new JobCancelled('The job was cancelled.'));
+      }
+      await this.#takeUp();
+    } catch (error) {
+      this.#log.warn({ err: error }, 'the catalog does not answer');
+      // Others may think us dead by now. What we have is theirs to take, so we must not go on with it.
+      if (this.worker.isOverdue) await this.#loseAll();
+    }
+  }
+
+  async #loseAll(): Promise<void> {
+    this.#isLost = true;
+    this.#strays.clear();
+    for (const { abort } of this.#running.values())
+      abort.abort(new LeaseLost('The worker was taken for dead.'));
+    await Promise.all([...this.#running.values()].map((running) => running.ended));
+  }
+
+  /** Claims what nobody works on, as far as there is room for it. */
+  #takeUp(): Promise<void> {
+    const claimed = this.#claiming.then(() => this.#claim());
+    this.#claiming = claimed.catch(() => {});
+    return claimed;
+  }
+
+  async #claim(): Promise<void> {
+    const room = this.#mostJobs - this.#running.size;
+    this.#hasMore = true;
+    if (room <= 0 || this.#stopping) return;
+    const jobs = await claimJobs(this.#db, this.worker.id, catalogTime(this.#clock.now()), room);
+    this.#hasMore = jobs.length === room;
+    for (const job of jobs) {
+      const isNew = job.owner === null && job.status !== 'Cancelling';
+      if (!isNew)
+        this.#log.info({ jobId: job.job_id, operation: job.operation }, 'taking up a job left open');
+      await this.#setGoing(job.job_id, job.status === 'Cancelling' ? 'cancel' : isNew ? 'run' : 'resume');
     }
   }
 
@@ -151,19 +230,14 @@ export class JobEngine {
   cancelRefusal(jobId: string): HoldfastError | undefined {
     const running = this.#running.get(jobId);
     if (running === undefined || running.ending) return notRunning(jobId);
-    const operation = this.#operations.get(running.row.operation);
-    const sentence =
-      operation?.cancelRefusal === undefined
-        ? `A ${running.row.operation} job can't be cancelled.`
-        : operation.cancelRefusal(running.context);
-    if (sentence === undefined) return undefined;
-    return new HoldfastError('JobNotCancellable', sentence, { target: jobId });
+    const { operation } = running.row;
+    return refusalOf(jobId, operation, this.#operations.get(operation), running.context);
   }
 
   /** Asks a running job to stop. @throws ResourceNotFound, JobNotCancellable */
   async cancel(jobId: string): Promise<void> {
     const running = this.#running.get(jobId);
-    if (running === undefined) throw notRunning(jobId);
+    if (running === undefined) return this.#cancelElsewhere(jobId);
     const refusal = this.cancelRefusal(jobId);
     if (refusal !== undefined) throw refusal;
     // At once, so that the work can't go past the point of no return between the question and the abort.
@@ -173,6 +247,19 @@ export class JobEngine {
     await running.ended;
     const record = await findJob(this.#db, jobId);
     if (record?.job.status !== 'Cancelled') throw notRunning(jobId);
+  }
+
+  /** A job that waits for a worker, or that another worker has: it is told with its next beat. */
+  async #cancelElsewhere(jobId: string): Promise<void> {
+    const record = await findJob(this.#db, jobId);
+    if (record === undefined || record.job.ended_at !== null) throw notRunning(jobId);
+    const { signal } = new AbortController();
+    const context = new JobContext<unknown>(this.#db, this.#clock, this.#log, record, signal);
+    const operation = this.#operations.get(record.job.operation);
+    const refusal = refusalOf(jobId, record.job.operation, operation, context);
+    if (refusal !== undefined) throw refusal;
+    if (!(await markCancelling(this.#db, jobId))) throw notRunning(jobId);
+    await this.#takeUp();
   }
 
   /** Resolves when the job has ended, or the engine has let go of it because the service stops. */
@@ -187,7 +274,26 @@ export class JobEngine {
     for (const running of this.#running.values()) {
       running.abort.abort(new ServiceStopping('The service is stopping.'));
     }
+    clearInterval(this.#pulse);
+    await this.#claiming;
     await Promise.all([...this.#running.values()].map((running) => running.ended));
+  }
+
+  /** Tells the catalog that this worker is gone, so that nobody waits for its lease to end. After everything else. */
+  async signOff(): Promise<void> {
+    await this.worker
+      .leave()
+      .catch((error: unknown) => this.#log.warn({ err: error }, 'the worker could not sign off'));
+  }
+
+  /** Never rejects: a job that can't be set going now is ours all the same, and is taken up anew with a later beat. */
+  async #setGoing(jobId: string, how: 'run' | 'resume' | 'cancel'): Promise<void> {
+    try {
+      await this.#launch(jobId, how);
+    } catch (error) {
+      this.#log.error({ jobId, err: error }, 'could not set a job going');
+      this.#strays.add(jobId);
+    }
   }
 
   async #launch(jobId: string, how: 'run' | 'resume' | 'cancel'): Promise<void> {
@@ -199,11 +305,20 @@ export class JobEngine {
     if (how === 'cancel') abort.abort(new JobCancelled('The job was cancelled.'));
     const context = new JobContext<unknown>(this.#db, this.#clock, this.#log, record, abort.signal);
     const work = how === 'run' ? operation.run(context) : operation.resume(context);
-    const running: RunningJob = { context, row: record.job, abort, ending: false, ended: Promise.resolve() };
+    const running: RunningJob = {
+      workerId: this.worker.id,
+      context,
+      row: record.job,
+      abort,
+      ending: false,
+      ended: Promise.resolve(),
+    };
     this.#running.set(jobId, running);
     running.ended = this.#settle(jobId, work, running).then((hasEnded) => {
       this.#running.delete(jobId);
       if (hasEnded) operation.ended?.(context.payload);
+      if (this.#hasMore && !this.#stopping)
+        this.#takeUp().catch((error: unknown) => this.#log.warn({ err: error }, 'no job was taken up'));
     });
   }
 
@@ -220,12 +335,11 @@ export class JobEngine {
     for (let attempt = 1; attempt <= recordAttempts; attempt++) {
       try {
         await this.#closeTasks(jobId, status);
-        await updateJob(this.#db, jobId, {
+        return await endJob(this.#db, jobId, running.workerId, {
           status,
           ended_at: endedAt,
           ...(error === undefined ? {} : { error_json: JSON.stringify(error) }),
         });
-        return true;
       } catch (cause) {
         this.#log.error({ jobId, attempt, err: cause }, 'could not record the end of a job');
       }
@@ -276,6 +390,21 @@ export class JobEngine {
       }
     }
   }
+}
+
+function refusalOf(
+  jobId: string,
+  name: JobRow['operation'],
+  operation: Operation<unknown> | undefined,
+  context: JobContext<unknown>,
+): HoldfastError | undefined {
+  const sentence =
+    operation?.cancelRefusal === undefined
+      ? `A ${name} job can't be cancelled.`
+      : operation.cancelRefusal(context);
+  return sentence === undefined
+    ? undefined
+    : new HoldfastError('JobNotCancellable', sentence, { target: jobId });
 }
 
 const notRunning = (jobId: string) =>

@@ -21,8 +21,8 @@ export async function giveBackDisks(
   context: JobContext<{ itemId: string }>,
 ): Promise<'Completed' | 'CompletedWithWarnings'> {
   const item = await getItem(workshop.db, context.payload.itemId);
-  using snapshotPhase = workshop.phases.tryEnter('snapshot', item.item_id);
-  using transferPhase = workshop.phases.tryEnter('transfer', item.item_id);
+  await using snapshotPhase = await workshop.phases.tryEnter('snapshot', item.item_id);
+  await using transferPhase = await workshop.phases.tryEnter('transfer', item.item_id);
   // Snapshots of a VM that this one took the place of are not in its disks.
   const points = (await listPoints(workshop.db, item.item_id)).filter(
     (point) => (JSON.parse(point.frozen_json) as StoredPoint).machineUuid === item.vm_uuid,

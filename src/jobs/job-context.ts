@@ -12,7 +12,12 @@ export class JobCancelled extends Error {
 
 /** The service stops; the job stays open and is taken up at the next start. */
 export class ServiceStopping extends Error {
-  override readonly name = 'ServiceStopping';
+  override readonly name: string = 'ServiceStopping';
+}
+
+/** This worker was taken for dead; the job stays open, and another worker may have it already. */
+export class LeaseLost extends ServiceStopping {
+  override readonly name = 'LeaseLost';
 }
 
 /** How often figures of a running task are written down. */

@@ -1,5 +1,9 @@
+import type { Database } from '../catalog/index.ts';
+import type { Clock } from './clock.ts';
 import { Gate, GatePerName } from './gate.ts';
+import type { Logger } from './logger.ts';
 import { PhaseGuard } from './phase-guard.ts';
+import type { Worker } from './worker.ts';
 
 /** What may happen at once. */
 export interface Limits {
@@ -18,9 +22,9 @@ export interface Limits {
   merges: GatePerName;
 }
 
-export function createLimits(): Limits {
+export function createLimits(db: Database, clock: Clock, log: Logger, worker: Worker): Limits {
   return {
-    phases: new PhaseGuard(),
+    phases: new PhaseGuard(db, clock, log, worker),
     transfers: new Gate(2),
     restores: new Gate(2),
     replications: new Gate(2),

@@ -55,7 +55,7 @@ export function maintenanceIdle(workshop: Workshop): Promise<void> {
 }
 
 async function maintain(workshop: Workshop, itemId: string): Promise<void> {
-  using maintenance = workshop.phases.tryEnter('maintenance', itemId);
+  await using maintenance = await workshop.phases.tryEnter('maintenance', itemId);
   if (maintenance === undefined) return;
   const item = await findItem(workshop.db, itemId);
   if (item === undefined) return; // purged meanwhile

@@ -88,7 +88,7 @@ async function removeData(
 ): Promise<void> {
   const { db, phases, estate } = workshop;
   const { item_id: itemId, vault_id: vaultId } = item;
-  using maintenance = phases.tryEnter('maintenance', itemId);
+  await using maintenance = await phases.tryEnter('maintenance', itemId);
   if (maintenance === undefined) throw busy(`'${item.vm_name}' is being maintained.`);
   const points = await listPoints(db, itemId);
   const tally = points.filter(isSomewhere).length;
@@ -112,7 +112,7 @@ async function removeData(
   if (replica === undefined) await context.skipTask(removeFromReplica, 'the vault has no replica');
   else
     await context.runTask(removeFromReplica, async (task) => {
-      using idle = phases.tryEnter('replication', vaultId);
+      await using idle = await phases.tryEnter('replication', vaultId);
       if (idle === undefined) throw busy('The vault is being replicated.');
       const [source, target] = [
         await estate.store(await getVault(db, vaultId)),

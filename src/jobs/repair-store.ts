@@ -56,7 +56,7 @@ async function repair(workshop: Workshop, context: JobContext<RepairPayload>): P
   const { vaultId, dryRun } = context.payload;
   const vault = await getVault(workshop.db, vaultId);
   const report = await context.runTask(dryRun ? planRepairTask : repairTask, async () => {
-    using phase = workshop.phases.tryEnter('repair', vaultId);
+    await using phase = await workshop.phases.tryEnter('repair', vaultId);
     if (phase === undefined)
       throw new HoldfastError('ResourceInUse', `The store of vault '${vault.name}' is being repaired.`);
     const store = await workshop.estate.store(vault);

@@ -78,7 +78,7 @@ export function replicateOperation(workshop: Workshop): Operation<ReplicatePaylo
 async function replicate(workshop: Workshop, context: JobContext<ReplicatePayload>): Promise<JobStatus> {
   const { vaultId } = context.payload;
   const vault = await getVault(workshop.db, vaultId);
-  using phase = workshop.phases.tryEnter('replication', vaultId);
+  await using phase = await workshop.phases.tryEnter('replication', vaultId);
   if (phase === undefined) {
     for (const task of allTasks)
       await context.skipTask(task, 'another replication of this vault is under way');

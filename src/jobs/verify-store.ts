@@ -82,7 +82,7 @@ async function verify(workshop: Workshop, context: JobContext<VerifyPayload>): P
   const vault = await getVault(db, vaultId);
   const summary = await context.runTask(checkStoreTask, async (task) => {
     using _place = await workshop.verifications.enter(context.signal);
-    using phase = workshop.phases.tryEnter('verification', vaultId);
+    await using phase = await workshop.phases.tryEnter('verification', vaultId);
     if (phase === undefined) throw underWay(vault);
     const store = await workshop.estate.store(vault);
     const checked = await checkAll(workshop, context, store, task);

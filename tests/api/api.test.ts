@@ -540,7 +540,7 @@ describe('hosts', () => {
     taking.resolve();
     await estate.settled(jobId);
     {
-      using _held = estate.workshop.phases.tryEnter('maintenance', estate.itemId);
+      await using _held = await estate.workshop.phases.tryEnter('maintenance', estate.itemId);
       await expect(client.hosts.put('default', 'memory', moved)).rejects.toMatchObject({
         code: 'ResourceInUse',
       });
@@ -787,7 +787,7 @@ describe('the replica of a vault', () => {
     await set({ storePath: path() });
     await estate.replicated();
     {
-      using _busy = estate.workshop.phases.tryEnter('replication', 'v1');
+      await using _busy = await estate.workshop.phases.tryEnter('replication', 'v1');
       await expect(client.replica.delete(vault)).rejects.toMatchObject({ code: 'ResourceInUse' });
     }
     await client.replica.delete(vault);

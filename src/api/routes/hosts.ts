@@ -86,9 +86,9 @@ async function saveConnection({ db, phases, estate }: Workshop, row: HostRow): P
       action: 'Wait until the jobs of its VMs have ended and their layers are merged, then try again.',
     });
   const items = (await listItems(db)).filter((item) => item.host_name === row.name);
-  using held = new DisposableStack();
+  await using held = new AsyncDisposableStack();
   for (const item of items) {
-    const maintenance = phases.tryEnter('maintenance', item.item_id);
+    const maintenance = await phases.tryEnter('maintenance', item.item_id);
     if (maintenance === undefined) throw inUse(item.vm_name);
     held.use(maintenance);
   }

@@ -221,7 +221,7 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
     const vault = await vaultOf(db, request);
     const row = await replicaOf(vault);
     // Held while it goes: what works on the store would lose it.
-    using idle = workshop.phases.tryEnter('replication', vault.vault_id);
+    await using idle = await workshop.phases.tryEnter('replication', vault.vault_id);
     const running =
       (await openReplication(workshop, vault.vault_id)) ??
       (await openStoreJob(workshop, vault.vault_id, 'VerifyReplica'));

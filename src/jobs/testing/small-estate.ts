@@ -200,7 +200,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
         },
         log,
       ),
-      ...createLimits(),
+      ...createLimits(catalog.db, clock, log, engine.worker),
       background: new BackgroundWork(),
       clock,
       log,
@@ -225,6 +225,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
       life.abort();
       await engine.stop();
       await maintenanceIdle(workshop);
+      await engine.signOff();
       await workshop.estate[Symbol.asyncDispose]();
       await catalog[Symbol.asyncDispose]();
     };
