@@ -91,7 +91,7 @@ function deletionOf(
 
 /** A span as .NET writes it, as Azure does here: `13.23:59:58`. */
 function spanOf(seconds: number): string {
-  const whole = Math.floor(seconds);
+  const whole = Math.round(seconds);
   const two = (value: number) => String(value).padStart(2, '0');
   const time = [Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60, whole % 60].map(two).join(':');
   return `${Math.floor(whole / 86_400)}.${time}`;

@@ -32,6 +32,7 @@ import { registerService } from './routes/service.ts';
 import { registerStores } from './routes/stores.ts';
 import { registerSubscriptions } from './routes/subscriptions.ts';
 import { registerTokens } from './routes/tokens.ts';
+import { registerVaultConfig } from './routes/vault-config.ts';
 import { registerVaultKeys } from './routes/vault-keys.ts';
 import { registerVaults } from './routes/vaults.ts';
 import { registerVirtualMachines } from './routes/virtual-machines.ts';
@@ -134,6 +135,7 @@ export function createServer({ scope, credential, tls, log, ...options }: Server
     registerVirtualMachines,
     registerVaults,
     registerStores,
+    registerVaultConfig,
     registerVaultKeys,
     registerPolicies,
     registerProtectedItems,

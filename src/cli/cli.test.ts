@@ -448,6 +448,74 @@ describe('changes', () => {
     });
   });
 
+  test('deleting data takes the name typed once more, and says for how long it can be brought back', async () => {
+    const { run, received } = await world({
+      'GET ITEM': item,
+      'DELETE ITEM': () => accepted,
+      'GET VAULT/backupJobs/j1': job('Completed', [], { operation: 'DeleteBackupData' }),
+    });
+    for (const confirm of ['', ' --confirm web-2']) {
+      const refused = await run(`item stop --vault v1 --vm web-1 --delete-data${confirm}`);
+      expect(refused.code).toBe(2);
+      expect(refused.err).toMatch(/for 14 days it could be brought back/);
+    }
+    expect((await run('item stop --vault v1 --vm web-1 --suspend --delete-data')).code).toBe(2);
+    expect(received.some(({ method }) => method === 'DELETE')).toBe(false);
+    const done = await run('item stop --vault v1 --vm web-1 --delete-data --confirm WEB-1');
+    expect(done).toMatchObject({ code: 0, out: expect.stringContaining('Delete backup data of web-1') });
+  });
+
+  test('suspending, resuming, undeleting and other disks are one PUT each', async () => {
+    let now = item;
+    const { run, received } = await world({
+      'GET ITEM': () => ({ body: now }),
+      'PUT ITEM': () => accepted,
+      'GET VAULT/backupJobs/j1': job('Completed', []),
+    });
+    const wish = async (line: string) => {
+      received.length = 0;
+      expect((await run(`${line} --vault v1 --vm web-1`)).code).toBe(0);
+      const body = received.find(({ method }) => method === 'PUT')?.body as
+        | { properties: Record<string, unknown> }
+        | undefined;
+      const { protectedItemType: _type, sourceResourceId: _source, ...rest } = body?.properties ?? {};
+      return rest;
+    };
+    const enhanced = `${vaultId}/backupPolicies/EnhancedPolicy`;
+    expect(await wish('item update --policy EnhancedPolicy')).toEqual({ policyId: enhanced });
+    expect(await wish('item stop --suspend')).toEqual({ protectionState: 'BackupsSuspended' });
+    expect((await run('item resume --vault v1 --vm web-1')).code).toBe(11);
+    now = { ...item, properties: { ...item.properties, policyId: enhanced } };
+    expect(await wish('item exclude --disk vdb vdc')).toEqual({
+      policyId: enhanced,
+      holdfast: { excludedDisks: ['vdb', 'vdc'] },
+    });
+    expect(await wish('item exclude --none')).toMatchObject({ holdfast: { excludedDisks: [] } });
+    expect((await run('item exclude --vault v1 --vm web-1')).code).toBe(2);
+    now = { ...item, properties: { ...item.properties, protectionState: 'ProtectionStopped' } };
+    expect(await wish('item resume --policy EnhancedPolicy')).toEqual({ policyId: enhanced });
+    expect(await wish('item undelete')).toEqual({ isRehydrate: true, protectionState: 'ProtectionStopped' });
+    expect((await run('item exclude --none --vault v1 --vm web-1')).code).toBe(2);
+  });
+
+  test('what nobody can take back of a vault is said before it is done', async () => {
+    const { run, received } = await world({ 'PATCH VAULT': vault });
+    for (const what of ['--immutability locked', '--soft-delete always'])
+      expect((await run(`vault update v1 ${what}`)).code).toBe(2);
+    expect(received.some(({ method }) => method === 'PATCH')).toBe(false);
+    const done = await run('vault update v1 --immutability locked --soft-delete-days 30 --yes');
+    expect(done.code).toBe(0);
+    expect(done.out).toContain('Soft delete');
+    expect(received.find(({ method }) => method === 'PATCH')?.body).toEqual({
+      properties: {
+        securitySettings: {
+          immutabilitySettings: { state: 'Locked' },
+          softDeleteSettings: { softDeleteRetentionPeriodInDays: 30 },
+        },
+      },
+    });
+  });
+
   test('restoring the latest point takes the newest that the tier has', async () => {
     const points = [
       point('1', '2026-11-19T05:00:00Z', ['HardenedRP']),

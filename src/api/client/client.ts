@@ -134,6 +134,9 @@ export function createClient(options: ClientOptions) {
       get: async (at: VaultAddress) => get(shapes.vault, paths.vault(await subscriptionId(), at)),
       put: async (at: VaultAddress, body: shapes.VaultRequest) =>
         read(shapes.vault, await call('PUT', paths.vault(await subscriptionId(), at), body)),
+      /** Changes what is named; everything else stays. */
+      update: async (at: VaultAddress, body: shapes.VaultUpdate) =>
+        read(shapes.vault, await call('PATCH', paths.vault(await subscriptionId(), at), body)),
       delete: async (at: VaultAddress): Promise<void> => {
         await call('DELETE', paths.vault(await subscriptionId(), at));
       },
@@ -218,9 +221,14 @@ export function createClient(options: ClientOptions) {
     items: {
       list: async (at: VaultAddress) => list(shapes.protectedItem, paths.items(await subscriptionId(), at)),
       get: async (at: ItemAddress) => get(shapes.protectedItem, paths.item(await subscriptionId(), at)),
-      /** Protects, changes or stops; the operation names a ConfigureBackup or DisableBackup job. */
+      /** Protects, changes, stops or brings back; the operation names a ConfigureBackup, DisableBackup or Undelete job. */
       put: async (at: ItemAddress, body: shapes.ProtectedItemRequest) =>
         accept('PUT', paths.item(await subscriptionId(), at), body),
+      /** Stops protection and soft-deletes the data; the operation names a DeleteBackupData job. */
+      delete: async (at: ItemAddress) => accept('DELETE', paths.item(await subscriptionId(), at)),
+      /** Removes the data of a soft-deleted item whose time is over; the operation names a Purge job. */
+      purge: async (at: ItemAddress) =>
+        accept('POST', `${paths.item(await subscriptionId(), at)}/providers/Holdfast.Fleet/purge`),
       /** Starts a Backup job. */
       backup: async (at: ItemAddress, body: shapes.BackupRequest) =>
         accept('POST', `${paths.item(await subscriptionId(), at)}/backup`, body),

@@ -1,4 +1,4 @@
-import { getVault, type ItemRow, listItems } from '../../catalog/index.ts';
+import { getVault, type ItemRow, listItems, listItemsOfVm } from '../../catalog/index.ts';
 import type { FoundMachine } from '../../jobs/index.ts';
 import type { VirtualMachine } from '../client/index.ts';
 import { type ApiScope, groupPath, param, type RegisterRoutes, subscriptionPath } from '../scope.ts';
@@ -17,7 +17,7 @@ async function protectionOf(
   }
   const vault = await getVault(scope.workshop.db, item.vault_id);
   return {
-    state: item.state === 'ProtectionStopped' ? 'ProtectionStopped' : 'Protected',
+    state: item.state === 'IRPending' ? 'Protected' : item.state,
     vaultId: scope.ids.vault(vault),
     itemId: scope.ids.item(vault, item),
     ...found,
@@ -61,16 +61,25 @@ async function present(
   };
 }
 
+/** The item that says how a VM is protected: the one that is backed up, or else one that keeps data of it. */
+function chief(items: readonly ItemRow[]): ItemRow | undefined {
+  return (
+    items.find((item) => item.policy_name !== null) ??
+    items.find((item) => item.state !== 'SoftDeleted') ??
+    items[0]
+  );
+}
+
 export const registerVirtualMachines: RegisterRoutes = (app, scope) => {
   const { db, estate } = scope.workshop;
 
   app.get(`${subscriptionPath}/providers/Holdfast.Fleet/virtualMachines`, async () => {
     const [machines, items] = await Promise.all([estate.listMachines(), listItems(db)]);
-    const itemOf = new Map(items.map((item) => [`${item.host_name} ${item.vm_uuid}`, item]));
+    const itemsOf = Map.groupBy(items, (item) => `${item.host_name} ${item.vm_uuid}`);
     return {
       value: await Promise.all(
         machines.map((found) =>
-          present(scope, found, itemOf.get(`${found.host.name} ${found.machine.uuid}`)),
+          present(scope, found, chief(itemsOf.get(`${found.host.name} ${found.machine.uuid}`) ?? [])),
         ),
       ),
     };
@@ -78,9 +87,7 @@ export const registerVirtualMachines: RegisterRoutes = (app, scope) => {
 
   app.get(`${groupPath}/providers/Holdfast.Fleet/virtualMachines/:machine`, async (request) => {
     const found = await estate.findMachine(param(request, 'group'), param(request, 'machine'));
-    const item = (await listItems(db)).find(
-      (candidate) => candidate.host_name === found.host.name && candidate.vm_uuid === found.machine.uuid,
-    );
+    const item = chief(await listItemsOfVm(db, found.host.name, found.machine.uuid));
     const host = await estate.host(found.host.name);
     const excluded = item === undefined ? [] : (JSON.parse(item.excluded_disks_json) as string[]);
     const obstacles = await host.findObstacles(found.machine.uuid, excluded);

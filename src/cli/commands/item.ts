@@ -17,6 +17,7 @@ import {
 import { nothing } from '../format.ts';
 import { startedJob } from '../start-job.ts';
 import type { Cell } from '../table.ts';
+import { addItemLifeCommands } from './item-life.ts';
 
 type State = ProtectedItem['properties']['protectionState'];
 
@@ -123,29 +124,7 @@ export function addItemCommands(program: Command, cli: Cli): void {
     return exitCode;
   });
 
-  const stop = withWait(
-    withItem(
-      addCommand(noun, {
-        name: 'stop',
-        summary: 'Stop protecting a virtual machine; its recovery points are kept.',
-        example: 'holdfast item stop --vault v1 --vm web-1',
-        exits: jobExits,
-      }),
-    ),
-  );
-  onRun<VmOptions & WaitOptions>(stop, cli, async (call) => {
-    const at = itemAddress(call);
-    const client = await call.connect();
-    const { properties } = await client.items.get(at);
-    const accepted = await client.items.put(at, {
-      properties: {
-        protectedItemType: 'Microsoft.Compute/virtualMachines',
-        sourceResourceId: properties.sourceResourceId,
-        protectionState: 'ProtectionStopped',
-      },
-    });
-    return startedJob(call, client, accepted);
-  });
+  addItemLifeCommands(noun, cli);
 }
 
 /** `Healthy`, or `Unhealthy` and why. */

@@ -12,6 +12,7 @@ import { vaultAddress } from '../vault-address.ts';
 import { inNamedGroup } from './host.ts';
 import { addVaultKeyCommands } from './vault-key.ts';
 import { addVaultReplicaCommands } from './vault-replica.ts';
+import { addVaultUpdateCommand, securityFields } from './vault-update.ts';
 
 const statusWords: Record<Vault['properties']['holdfast']['status'], Cell> = {
   Ready: { text: 'ready', tone: 'good' },
@@ -146,6 +147,7 @@ export function addVaultCommands(program: Command, cli: Cli): void {
     call.write(`Vault ${at.vault} is deleted.\n`);
   });
 
+  addVaultUpdateCommand(noun, cli, showVault);
   addVaultReplicaCommands(noun, cli);
   addVaultKeyCommands(noun, cli);
 }
@@ -182,6 +184,7 @@ function showVault(call: Call, vault: Vault): void {
     ['Store', holdfast.storePath],
     ['Encryption', holdfast.encryption.state === 'Enabled' ? 'on' : 'none'],
     ['Key file', holdfast.encryption.keyFile],
+    ...securityFields(vault),
     ['Protected items', String(holdfast.protectedItems)],
     ['Recovery points', holdfast.recoveryPoints?.toString()],
     ['Content', holdfast.uniqueBytes === undefined ? undefined : formatBytes(holdfast.uniqueBytes)],

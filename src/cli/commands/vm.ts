@@ -12,6 +12,8 @@ const protectionWords: Record<Protection, Cell> = {
   NotProtected: { text: 'not protected', tone: 'warning' },
   Protected: { text: 'protected', tone: 'good' },
   ProtectionStopped: { text: 'stopped', tone: 'warning' },
+  BackupsSuspended: { text: 'suspended', tone: 'warning' },
+  SoftDeleted: { text: 'deleted', tone: 'warning' },
   NotProtectable: { text: 'not protectable', tone: 'bad' },
 };
 

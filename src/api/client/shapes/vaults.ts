@@ -47,6 +47,14 @@ export const vaultUpdate = z.strictObject({
 });
 export type VaultUpdate = z.infer<typeof vaultUpdate>;
 
+/** Azure's older document of a vault's soft delete; what else is in it says nothing here. */
+export const vaultConfigRequest = z.looseObject({
+  properties: z.looseObject({
+    softDeleteFeatureState: word(['Enabled', 'AlwaysON', 'Disabled']).optional(),
+    softDeleteRetentionPeriodInDays: z.number().optional(),
+  }),
+});
+
 export const vaultRequest = z.strictObject({
   location: z.string().min(1).max(64).default('local'),
   tags,

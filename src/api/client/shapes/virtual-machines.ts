@@ -27,7 +27,14 @@ export const virtualMachine = z.object({
       }),
     ),
     protection: z.object({
-      state: z.enum(['NotProtected', 'Protected', 'ProtectionStopped', 'NotProtectable']),
+      state: z.enum([
+        'NotProtected',
+        'Protected',
+        'ProtectionStopped',
+        'BackupsSuspended',
+        'SoftDeleted',
+        'NotProtectable',
+      ]),
       vaultId: z.string().optional(),
       itemId: z.string().optional(),
       /** Why it can't be protected; only in the answer for one VM. */
