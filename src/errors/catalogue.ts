@@ -1,6 +1,7 @@
 import { accessCodes } from './access-codes.ts';
 import { apiCodes } from './api-codes.ts';
 import { clientCodes } from './client-codes.ts';
+import { guestCodes } from './guest-codes.ts';
 import { machineCodes } from './machine-codes.ts';
 import { protectionCodes } from './protection-codes.ts';
 import { serviceCodes } from './service-codes.ts';
@@ -20,6 +21,7 @@ export interface CatalogueEntry {
 export const errorCatalogue = {
   ...storeCodes,
   ...machineCodes,
+  ...guestCodes,
   ...protectionCodes,
   ...accessCodes,
   ...serviceCodes,

@@ -7,8 +7,7 @@ import {
   inVault,
   updateItem,
 } from '../catalog/index.ts';
-import { HoldfastError, isHoldfastError } from '../errors/index.ts';
-import type { FrozenPoint } from '../machines/index.ts';
+import { HoldfastError } from '../errors/index.ts';
 import type { JobStatus } from '../protection/index.ts';
 import { type BackupPayload, takeSnapshot, transferToVault } from './backup-payload.ts';
 import { transferPhase } from './backup-transfer.ts';
@@ -21,6 +20,7 @@ import { newPointId } from './point-id.ts';
 import { keepingOf } from './point-keeping.ts';
 import { expiryColumns, lastPolicyOf, shownExpiry } from './policies.ts';
 import { replicateAfterBackup } from './replicate-due.ts';
+import { consistencyProperties, takeSnapshotPoint } from './snapshot-point.ts';
 import type { StoredPoint } from './stored-point.ts';
 import type { Workshop } from './workshop.ts';
 
@@ -159,7 +159,7 @@ async function snapshotPhase(
   context: JobContext<BackupPayload>,
   item: ItemRow,
 ): Promise<void> {
-  const frozen = await takePointWithRetry(workshop, context, item);
+  const frozen = await takeSnapshotPoint(workshop, context, item);
   const takenAt = Temporal.Instant.from(frozen.takenAt);
   const { pointId, runAt } = context.payload;
   const { basis, toVault } = await keepingOf(workshop.db, item, context.payload, takenAt);
@@ -191,36 +191,6 @@ async function snapshotPhase(
     'Backed-up disk(s)': frozen.disks.map((disk) => disk.target).join(';'),
     ...(frozen.excludedDisks.length === 0 ? {} : { 'Excluded disk(s)': frozen.excludedDisks.join(';') }),
     'Recovery Point Expiry Time in UTC': shownExpiry(expiry),
-    Consistency: frozen.consistency,
-    ...(frozen.consistencyReason === undefined ? {} : { 'Consistency reason': frozen.consistencyReason }),
-    'Frozen for': `${frozen.frozenMs} ms`,
+    ...consistencyProperties(frozen),
   });
-}
-
-async function takePointWithRetry(
-  workshop: Workshop,
-  context: JobContext<BackupPayload>,
-  item: ItemRow,
-): Promise<FrozenPoint> {
-  const take = async () => {
-    const host = await workshop.estate.host(item.host_name);
-    using _place = await workshop.snapshots.enter(item.host_name, context.signal);
-    return await host.takePoint(
-      {
-        machineUuid: item.vm_uuid,
-        pointId: context.payload.pointId,
-        excludedDisks: JSON.parse(item.excluded_disks_json) as string[],
-        consistency: 'application-or-file-system',
-      },
-      context.signal,
-    );
-  };
-  try {
-    return await take();
-  } catch (error) {
-    if (!isHoldfastError(error) || !error.retryable) throw error;
-    workshop.log.warn({ jobId: context.jobId, err: error }, 'snapshot refused, one retry');
-    await workshop.clock.sleep(workshop.snapshotRetryDelayMs, context.signal);
-    return take();
-  }
 }

@@ -1,4 +1,5 @@
 import type { HostRow } from '../catalog/index.ts';
+import { crashConsistentObstacle } from '../machines/index.ts';
 import type { VmFacts } from '../protection/index.ts';
 import type { FoundMachine } from './estate.ts';
 
@@ -13,14 +14,11 @@ export function placeOf(host: Pick<HostRow, 'location' | 'zone'>): Pick<VmFacts,
  */
 export function vmFactsOf({ host, machine }: FoundMachine, excludedDisks: readonly string[] = []): VmFacts {
   const disks = machine.disks.filter((disk) => !['cdrom', 'floppy'].includes(disk.device));
-  // A guest that nobody freezes orders its writes with flushes alone, and this mode throws them away.
-  const unordered = disks.find((disk) => disk.cache === 'unsafe' && !excludedDisks.includes(disk.target));
+  const obstacle = crashConsistentObstacle(disks, excludedDisks);
   return {
     name: machine.name,
     ...placeOf(host),
     disks: disks.map((disk) => disk.target),
-    ...(unordered !== undefined && {
-      crashConsistentObstacle: `disk ${unordered.target} has the cache mode "unsafe", which ignores the order of the guest's writes`,
-    }),
+    ...(obstacle !== undefined && { crashConsistentObstacle: obstacle }),
   };
 }

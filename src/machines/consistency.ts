@@ -1,35 +1,45 @@
-import { freeze, pingAgent, thaw } from './guest-agent.ts';
+import { HoldfastError } from '../errors/index.ts';
+import { freeze, type GuestProblem, pingAgent, thaw } from './guest-agent.ts';
 import type { HostContext } from './host-context.ts';
 import type { MachineView } from './machine-view.ts';
+import { crashConsistentObstacle } from './obstacles.ts';
 import { settleThaw } from './settle.ts';
 import type { Consistency, FrozenPoint, TakePointRequest } from './types.ts';
 
 /** What a point can promise about its content. */
-export type Agreed = Pick<FrozenPoint, 'consistency' | 'consistencyReason' | 'frozenMs'>;
+export type Agreed = Pick<FrozenPoint, 'consistency' | 'consistencyReason' | 'consistencyCode' | 'frozenMs'>;
+
+/** A point whose guest was not frozen, or not for certain. */
+export function crashConsistent(problem: GuestProblem | undefined, frozenMs = 0): Agreed {
+  return {
+    consistency: 'crash',
+    consistencyReason: problem?.message,
+    ...(problem && { consistencyCode: problem.code }),
+    frozenMs,
+  };
+}
 
 /**
  * Takes the snapshot with the best consistency the guest gives: frozen by its agent where that works, as it is where
  * it does not. However this ends, a guest that was asked to freeze is thawed, and that is confirmed or an alert raised.
+ * @throws the code of what failed where a freeze failed and the VM can't have crash-consistent points
  */
 export async function withAgreedConsistency(
   host: HostContext,
   view: MachineView,
-  wanted: TakePointRequest['consistency'],
+  request: Pick<TakePointRequest, 'consistency' | 'excludedDisks'>,
   snapshot: () => Promise<void>,
 ): Promise<Agreed> {
   const { uuid } = view.status;
-  const crash = async (consistencyReason: string | undefined): Promise<Agreed> => {
+  if (request.consistency === 'crash') {
     await snapshot();
-    return { consistency: 'crash', consistencyReason, frozenMs: 0 };
-  };
-  if (wanted === 'crash') return crash(undefined);
-  if (view.status.state === 'paused')
-    return crash(`'${view.status.name}' is paused; its guest can't be asked.`);
-  if (view.domain.agentChannel === 'absent')
-    return crash(`'${view.status.name}' has no guest agent channel (org.qemu.guest_agent.0).`);
-  const silent = await pingAgent(host.virsh, uuid);
-  if (silent !== undefined) return crash(silent);
-
+    return crashConsistent(undefined);
+  }
+  const unasked = await whyNotAsked(host, view);
+  if (unasked !== undefined) {
+    await snapshot();
+    return crashConsistent(unasked);
+  }
   await host.ledgers.update(uuid, (ledger) => ({
     ...ledger,
     thawOwed: true,
@@ -37,19 +47,50 @@ export async function withAgreedConsistency(
   }));
   try {
     await host.step('freezing');
-    return await frozen(host, uuid, snapshot);
+    const noFallback = crashConsistentObstacle(view.domain.disks, request.excludedDisks);
+    return await frozen(host, uuid, noFallback, snapshot);
   } finally {
     // once more, until the agent itself says so: a freeze that came too late may have followed the first thaw
     await settleThaw(host, uuid);
   }
 }
 
-async function frozen(host: HostContext, uuid: string, snapshot: () => Promise<void>): Promise<Agreed> {
-  const asked = await freeze(host.virsh, uuid);
-  if (asked.failure !== undefined) {
-    await thaw(host.virsh, uuid); // not in the way of the snapshot; settleThaw confirms it afterwards
+/** Why there is no use in asking the guest to freeze. */
+async function whyNotAsked(host: HostContext, view: MachineView): Promise<GuestProblem | undefined> {
+  const { uuid, name, state } = view.status;
+  if (state === 'paused')
+    return { code: 'UserErrorVmPaused', message: `'${name}' is paused; its guest can't be asked.` };
+  if (view.domain.agentChannel === 'absent')
+    return {
+      code: 'UserErrorGuestAgentStatusUnavailable',
+      message: `'${name}' has no guest agent channel (org.qemu.guest_agent.0).`,
+    };
+  if ((await host.ledgers.read(uuid))?.thawOwed === true)
+    // asked once more, it might be thawed in the middle by who still tries to end the freeze before
+    return {
+      code: 'UserErrorGuestNotThawed',
+      message: `The guest of '${name}' is not known to be thawed since its last freeze.`,
+    };
+  return pingAgent(host.virsh, uuid);
+}
+
+async function frozen(
+  host: HostContext,
+  uuid: string,
+  noFallback: string | undefined,
+  snapshot: () => Promise<void>,
+): Promise<Agreed> {
+  const asked = await freeze(host.virsh, uuid, 0);
+  if (asked.problem !== undefined) {
+    await thaw(host.virsh, uuid, { attempts: 1 }); // a first try, not in the way of the snapshot; settleThaw insists
+    if (noFallback !== undefined)
+      throw new HoldfastError(
+        asked.problem.code,
+        `${asked.problem.message} A crash-consistent point is not possible instead: ${noFallback}.`,
+        { target: uuid },
+      );
     await snapshot();
-    return { consistency: 'crash', consistencyReason: asked.failure, frozenMs: 0 };
+    return crashConsistent(asked.problem);
   }
   const frozenAt = host.clock.monotonicMs();
   const limit = asked.limitSeconds * 1000;
@@ -72,11 +113,13 @@ async function frozen(host: HostContext, uuid: string, snapshot: () => Promise<v
   const frozenMs = Math.round(host.clock.monotonicMs() - frozenAt);
   if (failure !== undefined) throw failure.error;
   if (wasEarly || !thawed.thawed)
-    return {
-      consistency: 'crash',
-      consistencyReason: `The freeze is not known to have held until the snapshot was taken (limit ${asked.limitSeconds} s).`,
+    return crashConsistent(
+      {
+        code: 'ExtensionFailedTimeoutVMNetworkUnresponsive',
+        message: `The freeze is not known to have held until the snapshot was taken (limit ${asked.limitSeconds} s).`,
+      },
       frozenMs,
-    };
+    );
   // Windows freezes through VSS, whose writers are the applications. On Linux the agent runs whatever freeze hooks it
   // was started with, and neither says whether it has any nor how they ended: only the file systems are certain.
   const consistency: Consistency = asked.windows ? 'application' : 'file-system';

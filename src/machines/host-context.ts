@@ -29,6 +29,8 @@ export interface HostContext {
   virsh: Virsh;
   ledgers: LedgerStore;
   pins: LayerPins;
+  /** Thaws what could not be thawed at once. */
+  thaws: { keep(uuid: string): void; release(uuid: string): void } & AsyncDisposable;
   clock: HostClock;
   log: HostLog;
   /** Where overlays of block devices go; without it they can't be protected. */

@@ -7,6 +7,7 @@ export type { HostAlert, HostClock, HostLog } from './host-context.ts';
 export { createDiskTarget } from './images/index.ts';
 export { type LibvirtHostOptions, openLibvirtHost } from './libvirt-host.ts';
 export { createMemoryHost, type MemoryHost } from './memory-host.ts';
+export { crashConsistentObstacle } from './obstacles.ts';
 export type {
   Consistency,
   CreateDiskRequest,

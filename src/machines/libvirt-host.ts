@@ -16,8 +16,10 @@ import { poolDirectory } from './pools.ts';
 import { startMachine, stopMachine } from './power.ts';
 import { reconcile } from './reconcile.ts';
 import { withCodes } from './refusals.ts';
+import { tryThaw } from './settle.ts';
 import { findObstacles, getMachine, hostFacts, listMachines } from './survey.ts';
 import { takePoint } from './take-point.ts';
+import { ThawKeeper } from './thaw-keeper.ts';
 import { checkUuid, Virsh } from './virsh.ts';
 
 export interface LibvirtHostOptions {
@@ -52,12 +54,19 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   const virsh = new Virsh(options.uri, stateDirectory);
   await makeDirectoryDurable(stateDirectory);
   await chmod(stateDirectory, 0o700); // definitions with their secrets are in it
+  const ledgers = new LedgerStore(stateDirectory);
+  const log = options.log ?? silent;
   const host: HostContext = {
     virsh,
-    ledgers: new LedgerStore(stateDirectory),
+    ledgers,
+    thaws: new ThawKeeper(options.clock, log, async (uuid, signal) => {
+      // whoever has confirmed it meanwhile took the note away
+      if ((await ledgers.read(uuid))?.thawOwed !== true) return true;
+      return (await tryThaw({ virsh, ledgers }, uuid, signal)).failure === undefined;
+    }),
     pins: new LayerPins(),
     clock: options.clock,
-    log: options.log ?? silent,
+    log,
     overlayDirectory: options.overlayDirectory,
     tpmDirectory,
     minimumFreeBytes: options.minimumFreeBytes ?? 512 * 1024 * 1024,
@@ -145,6 +154,8 @@ class LibvirtHost implements Host {
     return withCodes(uuid, () => this.#locks.run(uuid, signal, work));
   }
 
-  /** Nothing is held between calls: virsh connects anew each time, and so survives a restart of libvirt. */
-  async [Symbol.asyncDispose](): Promise<void> {}
+  /** No connection is held between calls: virsh connects anew each time, and so survives a restart of libvirt. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#host.thaws[Symbol.asyncDispose]();
+  }
 }

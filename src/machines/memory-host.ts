@@ -162,7 +162,12 @@ export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost
         takenAt: clock.now().toString(),
         powerState: 'running',
         consistency: 'crash',
-        consistencyReason: 'The guest has no agent.',
+        ...(request.consistency === 'crash'
+          ? { consistencyReason: undefined }
+          : {
+              consistencyReason: 'The guest has no agent.',
+              consistencyCode: 'UserErrorGuestAgentStatusUnavailable' as const,
+            }),
         frozenMs: 0,
         disks: included.map(([target, content]) => ({
           target,

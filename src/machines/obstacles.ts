@@ -30,6 +30,23 @@ export function includedDisks(domain: DomainXml, excluded: readonly string[]): D
   );
 }
 
+/**
+ * Why a running VM can't have points that are only crash-consistent; undefined when it can. What such a point holds is
+ * what a failing host would leave, and this cache mode leaves writes in any order.
+ */
+export function crashConsistentObstacle(
+  disks: readonly Pick<DiskXml, 'target' | 'device' | 'cache'>[],
+  excluded: readonly string[],
+): string | undefined {
+  const disk = disks.find(
+    ({ target, device, cache }) =>
+      cache === 'unsafe' && !['cdrom', 'floppy'].includes(device) && !excluded.includes(target),
+  );
+  return (
+    disk && `disk ${disk.target} has the cache mode "unsafe", which keeps no order of the guest's writes`
+  );
+}
+
 /** Everything in the way of protecting the VM, worst for the whole VM first. Empty: it can be protected. */
 export function judge(findings: Findings): ProtectionObstacle[] {
   const { domain } = findings;

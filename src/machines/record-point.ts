@@ -11,7 +11,10 @@ export async function recordPoint(
   host: HostContext,
   view: MachineView,
   intent: TakeIntent,
-  found: Pick<FrozenPoint, 'consistency' | 'consistencyReason' | 'frozenMs' | 'definition' | 'excludedDisks'>,
+  found: Pick<
+    FrozenPoint,
+    'consistency' | 'consistencyReason' | 'consistencyCode' | 'frozenMs' | 'definition' | 'excludedDisks'
+  >,
 ): Promise<FrozenPoint> {
   const { uuid, name, state } = view.status;
   const takenAt = host.clock.now().toString();

@@ -45,22 +45,33 @@ export async function settleMachine(host: HostContext, uuid: string): Promise<st
   return actions;
 }
 
-/** @returns whether nothing is frozen any more. If not, an alert has been raised. */
+/** @returns whether nothing is frozen any more. If not, an alert has been raised, and it is tried again and again. */
 export async function settleThaw(host: HostContext, uuid: string): Promise<boolean> {
-  const { name, state } = await host.virsh.status(uuid);
-  let failure: string | undefined;
-  if (state === 'running' || state === 'paused' || state === 'other') {
-    const result = await thaw(host.virsh, uuid);
-    if (!result.confirmed) failure = result.failure;
-  }
+  const { name, failure } = await tryThaw(host, uuid);
   if (failure === undefined) {
-    await host.ledgers.update(uuid, (ledger) => ({ ...ledger, thawOwed: false }));
+    host.thaws.release(uuid);
     return true;
   }
+  host.thaws.keep(uuid);
   const message = `The file systems of '${name}' may still be frozen: ${failure}.`;
   host.log.error({ vm: uuid }, message);
   host.alert({ code: 'UserErrorGuestNotThawed', machineUuid: uuid, message });
   return false;
+}
+
+/** One try to thaw a guest, noted when it is confirmed. `failure`: why it is not. */
+export async function tryThaw(
+  host: Pick<HostContext, 'virsh' | 'ledgers'>,
+  uuid: string,
+  signal?: AbortSignal,
+): Promise<{ name: string; failure: string | undefined }> {
+  const { name, state } = await host.virsh.status(uuid, signal);
+  if (state === 'running' || state === 'paused' || state === 'other') {
+    const { confirmed, failure = 'its agent does not say' } = await thaw(host.virsh, uuid, { signal });
+    if (!confirmed) return { name, failure };
+  }
+  await host.ledgers.update(uuid, (ledger) => ({ ...ledger, thawOwed: false }));
+  return { name, failure: undefined };
 }
 
 /** Looks at the definition, live and persistent, and finishes or takes back the point that was being taken. */
@@ -153,6 +164,7 @@ async function finishPoint(host: HostContext, view: MachineView, intent: TakeInt
   await recordPoint(host, view, intent, {
     consistency: saved?.consistency ?? 'crash',
     consistencyReason: saved ? saved.consistencyReason : 'Holdfast was interrupted while it took this point.',
+    ...(saved?.consistencyCode && { consistencyCode: saved.consistencyCode }),
     frozenMs: saved?.frozenMs ?? 0,
     definition: saved?.definition ?? (await collectDefinition(host, view, intent)),
     excludedDisks:

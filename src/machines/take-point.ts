@@ -2,7 +2,7 @@ import { stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
 import { isPointId, overlayName } from './chain-plan.ts';
-import { type Agreed, withAgreedConsistency } from './consistency.ts';
+import { type Agreed, crashConsistent, withAgreedConsistency } from './consistency.ts';
 import { type DiskXml, snapshotXml } from './domain-xml.ts';
 import type { HostContext } from './host-context.ts';
 import { createOverlay, type ImageLayer, imageInfo } from './images/index.ts';
@@ -80,9 +80,7 @@ export async function takePoint(
     const definition = await collectDefinition(host, view, intent);
     signal?.throwIfAborted();
     const agreed = view.active
-      ? await withAgreedConsistency(host, view, request.consistency, () =>
-          snapshotRunning(host, view, intent),
-        )
+      ? await withAgreedConsistency(host, view, request, () => snapshotRunning(host, view, intent))
       : await switchOff(host, view, intent, request.consistency);
     await host.step('switched');
     return await recordPoint(host, view, intent, {
@@ -239,6 +237,7 @@ async function switchOff(
 ): Promise<Agreed> {
   await switchOffMachine(host, view, intent);
   // As the model has it: the disks of a machine that is off are what a crash would have left, if that.
-  const consistencyReason = wanted === 'crash' ? undefined : `'${view.status.name}' is off.`;
-  return { consistency: 'crash', consistencyReason, frozenMs: 0 };
+  return crashConsistent(
+    wanted === 'crash' ? undefined : { code: 'AzureVmOffline', message: `'${view.status.name}' is off.` },
+  );
 }

@@ -80,6 +80,8 @@ export interface FrozenPoint {
   consistency: Consistency;
   /** Why the consistency is lower than what was asked for, in a sentence; undefined when it is not. */
   consistencyReason: string | undefined;
+  /** Code of that reason; its recommended action is the catalogue's. Points of before may lack it. */
+  consistencyCode?: import('../errors/index.ts').ErrorCode | undefined;
   /** How long the guest's file systems were frozen, 0 when they were not. */
   frozenMs: number;
   disks: readonly FrozenDisk[];

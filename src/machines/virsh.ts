@@ -203,17 +203,24 @@ export class Virsh {
     }
   }
 
-  async agent(uuid: string, command: string, timeoutSeconds: number): Promise<unknown> {
+  /** One command to the guest's agent, and what it returns. */
+  async agent(
+    uuid: string,
+    command: string,
+    timeoutSeconds: number,
+    args?: Record<string, unknown>,
+    signal?: AbortSignal,
+  ): Promise<unknown> {
     const output = await this.call(
       [
         'qemu-agent-command',
         checkUuid(uuid),
-        JSON.stringify({ execute: command }),
+        JSON.stringify({ execute: command, ...(args && { arguments: args }) }),
         '--timeout',
         String(timeoutSeconds),
       ],
       // libvirt first waits for its own agent lock, then synchronises with the agent, then for the answer
-      { timeoutMs: (timeoutSeconds + 10) * 1000 },
+      { timeoutMs: (timeoutSeconds + 10) * 1000, ...signalOf(signal) },
     );
     return (JSON.parse(output) as { return?: unknown }).return;
   }

@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Lab, type LabGuest, startLab } from '../../tests/lab/index.ts';
+import { until } from '../../tests/support/until.ts';
+import type { Host } from './host.ts';
+import { openLabHost, overlaysIn } from './testing/lab-host.ts';
+
+let lab: Lab;
+let guest: LabGuest;
+const alerts: string[] = [];
+const hosts: Host[] = [];
+let pointCount = 0;
+
+beforeAll(async () => {
+  lab = await startLab();
+  guest = await lab.makeGuest({ name: 'moody', disks: [{ format: 'qcow2', sizeBytes: 8 * 2 ** 20 }] });
+  await guest.waitForAgent();
+  await guest.waitForBoot();
+});
+afterAll(async () => {
+  for (const host of hosts) await host[Symbol.asyncDispose]();
+  await lab?.[Symbol.asyncDispose]();
+});
+
+/** Takes a point as a backup does. `onFrozen` is called while the guest is frozen. */
+async function takePoint(onFrozen: () => Promise<void> = async () => {}) {
+  const host = await openLabHost(lab, {
+    onAlert: ({ code }) => alerts.push(code),
+    onStep: (step) => (step === 'frozen' ? onFrozen() : undefined),
+  });
+  hosts.push(host);
+  const { consistency, consistencyCode, consistencyReason } = await host.takePoint({
+    machineUuid: guest.uuid,
+    pointId: `p${++pointCount}`,
+    excludedDisks: [],
+    consistency: 'application-or-file-system',
+  });
+  return { consistency, code: consistencyCode, reason: consistencyReason };
+}
+
+/** Gives the guest a freeze hook; '' takes it away. */
+async function setHook(script: string): Promise<void> {
+  const path = '/etc/qemu/fsfreeze-hook.d/moody';
+  await guest.writeFile(path, `#!/bin/sh\n${script}\n`);
+  await guest.exec(['/bin/chmod', script === '' ? '644' : '755', path]);
+}
+
+const notFrozen = () => until('the guest is not frozen', async () => !(await guest.isFrozen()));
+
+describe('a guest', () => {
+  it('whose freeze hook fails is backed up crash-consistent, and is not frozen', async () => {
+    await setHook('[ "$1" = thaw ]');
+    expect(await takePoint()).toEqual({
+      consistency: 'crash',
+      code: 'UserErrorFsFreezeHookFailed',
+      reason: expect.stringMatching(/hook/),
+    });
+    expect(await guest.isFrozen()).toBe(false);
+    await setHook('');
+    expect(await takePoint()).toEqual({ consistency: 'file-system', code: undefined, reason: undefined });
+  });
+
+  it('whose freeze hangs is backed up crash-consistent, and thawed when it freezes after all', async () => {
+    await setHook('[ "$1" = thaw ] || sleep 45');
+    expect(await takePoint()).toMatchObject({
+      consistency: 'crash',
+      code: 'GuestAgentSnapshotTaskStatusError',
+    });
+    expect(await guest.state()).toBe('running');
+    await guest.waitForAgent();
+    await notFrozen();
+    await setHook('');
+    // The one who kept thawing has noted it: the next point freezes again.
+    await until('the thaw is noted', async () => (await takePoint()).consistency === 'file-system');
+    expect(await guest.isFrozen()).toBe(false);
+  });
+
+  it('that is switched off and on while it is frozen is backed up crash-consistent, and comes back unfrozen', async () => {
+    const before = alerts.length;
+    const point = await takePoint(async () => {
+      await guest.destroy();
+      await guest.start();
+    });
+    expect(point).toMatchObject({
+      consistency: 'crash',
+      code: 'ExtensionFailedTimeoutVMNetworkUnresponsive',
+    });
+    await guest.waitForBoot(2);
+    await guest.waitForAgent();
+    expect(await guest.isFrozen()).toBe(false);
+    expect(alerts.slice(before).filter((code) => code !== 'UserErrorGuestNotThawed')).toEqual([]);
+    await until('the thaw is noted', async () => (await takePoint()).consistency === 'file-system');
+  });
+
+  it('that is paused, without its agent, or off is backed up crash-consistent, each with its reason', async () => {
+    await guest.pause();
+    expect(await takePoint()).toMatchObject({ consistency: 'crash', code: 'UserErrorVmPaused' });
+    expect(await guest.state()).toBe('paused');
+    await guest.resume();
+    await guest.waitForAgent();
+
+    const { stdout } = await guest.exec(['/bin/sh', '-c', 'echo $PPID']);
+    // Not awaited: what kills the agent gets no answer.
+    await lab
+      .virsh(
+        'qemu-agent-command',
+        guest.uuid,
+        JSON.stringify({
+          execute: 'guest-exec',
+          arguments: { path: '/bin/kill', arg: ['-9', stdout.trim()] },
+        }),
+      )
+      .catch(() => {});
+    expect(await takePoint()).toMatchObject({
+      consistency: 'crash',
+      code: 'UserErrorGuestAgentStatusUnavailable',
+    });
+    await guest.destroy();
+    expect(await takePoint()).toMatchObject({ consistency: 'crash', code: 'AzureVmOffline' });
+    await hosts[0]?.releaseMachine(guest.uuid);
+    expect(await overlaysIn(lab)).toEqual([]);
+  });
+});
