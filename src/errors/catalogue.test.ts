@@ -3,6 +3,7 @@ import { accessCodes } from './access-codes.ts';
 import { apiCodes } from './api-codes.ts';
 import { errorCatalogue } from './catalogue.ts';
 import { clientCodes } from './client-codes.ts';
+import { guestCodes } from './guest-codes.ts';
 import { machineCodes } from './machine-codes.ts';
 import { protectionCodes } from './protection-codes.ts';
 import { serviceCodes } from './service-codes.ts';
@@ -12,6 +13,7 @@ it('has each code once: of two entries the later would silently win', () => {
   const codes = [
     storeCodes,
     machineCodes,
+    guestCodes,
     protectionCodes,
     serviceCodes,
     clientCodes,

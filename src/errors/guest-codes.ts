@@ -58,6 +58,70 @@ export const guestCodes = {
     action: 'Resume the VM; a guest that is paused can not be asked to freeze.',
     retryable: false,
   },
+  'Pre-ScriptExecutionFailed': {
+    status: 409,
+    action: 'Look into /run/holdfast/pre.log in the guest, and run the pre-script by hand as root.',
+    retryable: true,
+  },
+  'Pre-ScriptNotFound': {
+    status: 409,
+    action:
+      'Correct preScriptLocation in /etc/azure/VMSnapshotScriptPluginConfig.json in the guest; it is an absolute path.',
+    retryable: false,
+  },
+  'Pre-ScriptTimeout': {
+    status: 409,
+    action:
+      'Make the pre-script quicker, or raise timeoutInSeconds in /etc/azure/VMSnapshotScriptPluginConfig.json in the guest.',
+    retryable: true,
+  },
+  'InsufficientPermissionforPre-Script': {
+    status: 409,
+    action:
+      'Make root the owner of the scripts (mode 700) and of /etc/azure/VMSnapshotScriptPluginConfig.json (mode 600) in the guest.',
+    retryable: false,
+  },
+  'Post-ScriptExecutionFailed': {
+    status: 409,
+    action: 'Look into /run/holdfast/post.log in the guest, and run the post-script by hand as root.',
+    retryable: true,
+  },
+  'Post-ScriptNotFound': {
+    status: 409,
+    action:
+      'Correct postScriptLocation in /etc/azure/VMSnapshotScriptPluginConfig.json in the guest; it is an absolute path.',
+    retryable: false,
+  },
+  'Post-ScriptTimeout': {
+    status: 409,
+    action:
+      'Make the post-script quicker, or raise timeoutInSeconds in /etc/azure/VMSnapshotScriptPluginConfig.json in the guest.',
+    retryable: true,
+  },
+  'InsufficientPermissionforPost-Script': {
+    status: 409,
+    action:
+      'Make root the owner of the scripts (mode 700) and of /etc/azure/VMSnapshotScriptPluginConfig.json (mode 600) in the guest.',
+    retryable: false,
+  },
+  IncorrectJSONConfigFile: {
+    status: 409,
+    action:
+      'Correct /etc/azure/VMSnapshotScriptPluginConfig.json in the guest: one flat JSON object, without escapes other than \\" and \\\\ in its texts.',
+    retryable: false,
+  },
+  UserErrorGuestFileAccessNotAllowed: {
+    status: 409,
+    action:
+      'Allow guest-file-open, -read, -write and guest-exec in the settings of the guest agent, or install the hook by hand: holdfast vm install-hook VM --print.',
+    retryable: false,
+  },
+  UserErrorFreezeHookMissing: {
+    status: 409,
+    action:
+      'Install the freeze hook with "holdfast vm install-hook VM", and have the agent started with --fsfreeze-hook.',
+    retryable: false,
+  },
   AzureVmOffline: {
     status: 409,
     action: 'Nothing has to be done: the disks of a VM that is off hold what it last wrote.',

@@ -1,8 +1,10 @@
 import { HoldfastError } from '../errors/index.ts';
 import { freeze, type GuestProblem, pingAgent, thaw } from './guest-agent.ts';
+import { areApplicationsReady, type FreezeReport, problemOf, scriptConfigPath } from './guest-scripts.ts';
 import type { HostContext } from './host-context.ts';
 import type { MachineView } from './machine-view.ts';
 import { crashConsistentObstacle } from './obstacles.ts';
+import { awaitReport, type PlannedScripts, planScripts } from './run-scripts.ts';
 import { settleThaw } from './settle.ts';
 import type { Consistency, FrozenPoint, TakePointRequest } from './types.ts';
 
@@ -40,19 +42,23 @@ export async function withAgreedConsistency(
     await snapshot();
     return crashConsistent(unasked);
   }
+  const scripts = await planScripts(host.virsh, uuid);
   await host.ledgers.update(uuid, (ledger) => ({
     ...ledger,
     thawOwed: true,
     ...(ledger.intent && { intent: { ...ledger.intent, step: 'freezing' } }),
   }));
+  let agreed: Agreed;
   try {
     await host.step('freezing');
     const noFallback = crashConsistentObstacle(view.domain.disks, request.excludedDisks);
-    return await frozen(host, uuid, noFallback, snapshot);
+    agreed = await frozen(host, uuid, { noFallback, scripts }, snapshot);
   } finally {
     // once more, until the agent itself says so: a freeze that came too late may have followed the first thaw
     await settleThaw(host, uuid);
   }
+  if (scripts === undefined || agreed.consistency === 'crash') return agreed;
+  return withScripts(agreed, await awaitReport(host.virsh, uuid, scripts));
 }
 
 /** Why there is no use in asking the guest to freeze. */
@@ -77,12 +83,13 @@ async function whyNotAsked(host: HostContext, view: MachineView): Promise<GuestP
 async function frozen(
   host: HostContext,
   uuid: string,
-  noFallback: string | undefined,
+  { noFallback, scripts }: { noFallback: string | undefined; scripts: PlannedScripts | undefined },
   snapshot: () => Promise<void>,
 ): Promise<Agreed> {
-  const asked = await freeze(host.virsh, uuid, 0);
+  const asked = await freeze(host.virsh, uuid, scripts?.times.pre ?? 0);
   if (asked.problem !== undefined) {
     await thaw(host.virsh, uuid, { attempts: 1 }); // a first try, not in the way of the snapshot; settleThaw insists
+    await failIfScriptsWantIt(host, uuid, scripts);
     if (noFallback !== undefined)
       throw new HoldfastError(
         asked.problem.code,
@@ -121,7 +128,41 @@ async function frozen(
       frozenMs,
     );
   // Windows freezes through VSS, whose writers are the applications. On Linux the agent runs whatever freeze hooks it
-  // was started with, and neither says whether it has any nor how they ended: only the file systems are certain.
+  // was started with, and says neither whether it has any nor how they ended: but for what our own hook reports, only
+  // the file systems are certain.
   const consistency: Consistency = asked.windows ? 'application' : 'file-system';
   return { consistency, consistencyReason: undefined, frozenMs };
+}
+
+/** Scripts may be configured to let no backup be taken when they fail. @throws the code of the script that failed */
+async function failIfScriptsWantIt(
+  host: HostContext,
+  uuid: string,
+  scripts: PlannedScripts | undefined,
+): Promise<void> {
+  const report = scripts && (await awaitReport(host.virsh, uuid, scripts));
+  if (!report?.refused) return;
+  const problem = problemOf(report);
+  if (problem === undefined) return;
+  throw new HoldfastError(
+    problem.code,
+    `${problem.message} The configuration of the scripts wants no backup then.`,
+    { target: uuid },
+  );
+}
+
+/** The promise of a point of a frozen guest, with what its scripts add to it. */
+export function withScripts(agreed: Agreed, report: FreezeReport | undefined): Agreed {
+  if (agreed.consistency !== 'file-system') return agreed;
+  if (report === undefined)
+    return {
+      ...agreed,
+      consistencyReason: `${scriptConfigPath} in the guest names scripts, and no freeze hook has run them.`,
+      consistencyCode: 'UserErrorFreezeHookMissing',
+    };
+  if (areApplicationsReady(report)) return { ...agreed, consistency: 'application' };
+  const problem = problemOf(report);
+  return problem === undefined
+    ? agreed
+    : { ...agreed, consistencyReason: problem.message, consistencyCode: problem.code };
 }
