@@ -40,6 +40,8 @@ async function serve(options: { home?: string; listen: string; logLevel: string 
   try {
     const service = await startService({ home, listen: parseListen(options.listen), log });
     process.stdout.write(`Holdfast serves ${service.endpoint} from ${home}\n`);
+    if (service.firstRunLink !== undefined)
+      process.stdout.write(`Become its owner, once and within an hour: ${service.firstRunLink}\n`);
     const signal = await stopAsked.promise;
     log.info({ signal }, 'stopping');
     await service.stop().catch((error: unknown) => {

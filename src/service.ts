@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLocalCredential } from './access/index.ts';
+import { createLocalCredential, newFirstRunCode } from './access/index.ts';
 import { createServer, ensureCertificate, resourceIds } from './api/index.ts';
 import {
   type Catalog,
@@ -66,6 +66,8 @@ export interface ServiceOptions {
 export interface RunningService {
   /** Address the API answers at. */
   endpoint: string;
+  /** Where the first person makes itself the owner, once and within an hour; undefined where there are people. */
+  firstRunLink: string | undefined;
   /** Stops cleanly: no new work, running jobs are left for the next start, everything closed. */
   stop(): Promise<void>;
 }
@@ -198,6 +200,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     `${JSON.stringify({ endpoint, token: credential.token, caFile: tls.certPath, pid: process.pid })}\n`,
     { mode: 0o600 },
   );
+  const code = await newFirstRunCode(catalog.db, systemClock.now().epochMilliseconds);
+  const firstRunLink = code === undefined ? undefined : `${endpoint}/holdfast/first-run?code=${code}`;
   // Hosts are reconciled when they are opened; those of earlier runs are opened now rather than at the next backup.
   for (const row of await listHosts(catalog.db)) {
     estate
@@ -219,7 +223,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     await watching;
   };
   let stopped: Promise<void> | undefined;
-  return { endpoint, stop: () => (stopped ??= stop()) };
+  return { endpoint, firstRunLink, stop: () => (stopped ??= stop()) };
 }
 
 /** Makes the home the service's own: private, and locked. @throws HomeNotUsable, HomeInUse */

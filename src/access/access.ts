@@ -7,6 +7,7 @@ import { checkSecret } from './clients.ts';
 import { Grants } from './grants.ts';
 import type { LocalCredential } from './local-credential.ts';
 import type { Caller } from './principal.ts';
+import { callerOfSession, csrfTokenOf, sessionPrefix } from './sessions.ts';
 import { SigningKeys } from './signing-keys.ts';
 import { issueToken, markOf, readToken } from './tokens.ts';
 
@@ -42,13 +43,20 @@ export class Access {
     return this.#tenantId;
   }
 
-  /** Whoever an `Authorization` header proves; undefined for a header that proves nothing. */
-  async authenticate(authorization: string | undefined): Promise<Caller | undefined> {
+  /**
+   * Whoever an `Authorization` header proves, or without one the session of a cookie; undefined where nothing is proven.
+   */
+  async authenticate(authorization: string | undefined, cookieSession?: string): Promise<Caller | undefined> {
+    if (authorization === undefined && cookieSession !== undefined) {
+      const caller = await callerOfSession(this.#options.db, cookieSession, this.#options.now());
+      return caller && { ...caller, csrfToken: csrfTokenOf(cookieSession) };
+    }
     const { credential, db, now } = this.#options;
     const local = credential.authenticate(authorization);
     if (local !== undefined) return { principal: local, grants: everything };
     const bearer = /^Bearer ([A-Za-z0-9._~+/=-]{1,8192})$/i.exec(authorization ?? '')?.[1];
     if (bearer === undefined) return undefined;
+    if (bearer.startsWith(sessionPrefix)) return callerOfSession(db, bearer, now());
     const tenantId = await this.tenantId();
     const token = await readToken(this.keys, bearer, { tenantId, nowMs: now() });
     const client = token === undefined ? undefined : await findClient(db, token.clientId);

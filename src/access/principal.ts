@@ -12,8 +12,11 @@ export interface Principal {
 export interface Caller {
   principal: Principal;
   grants: Grants;
-  /** The session it uses, where it is a person: what signing out ends. */
-  sessionHash?: string;
-  /** Signed in by a cookie, which a browser sends for any page: writes must prove that they come from ours. */
-  byCookie?: boolean;
+  /** Of a person: what signing out ends. */
+  session?: { hash: string; expiresAt: string };
+  /**
+   * Only of a session that is in a cookie, which a browser sends with whatever page asks for it: writes must bring this, to
+   * show that they come from a page of ours.
+   */
+  csrfToken?: string;
 }

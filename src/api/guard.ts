@@ -3,7 +3,7 @@ import { atLeast, type Caller, type Role, type Scope, scopeOfId } from '../acces
 import { HoldfastError } from '../errors/index.ts';
 import type { Logger } from '../jobs/index.ts';
 import { accessTable, type Requirement } from './access-table.ts';
-import type { Params } from './scope.ts';
+import { baseUrl, type Params } from './scope.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -43,6 +43,7 @@ export function guardRoutes(app: FastifyInstance, { authenticate, admit, log }: 
       reply.header('www-authenticate', 'Bearer');
       throw new HoldfastError('Unauthorized', 'The request carries no valid token.');
     }
+    checkOrigin(request, caller);
     request.caller = caller;
     admit(request, reply);
     if (request.is404) return;
@@ -105,6 +106,19 @@ function check(request: FastifyRequest, caller: Caller, needed: Role): void {
     `'${caller.principal.name}' has the role ${role} here, and this needs ${needed}.`,
     { target: request.url.split('?')[0] ?? '' },
   );
+}
+
+/**
+ * A browser sends a cookie with whatever page asks for it: a write must bring the token that only our pages can read.
+ * @throws AuthorizationFailed
+ */
+function checkOrigin(request: FastifyRequest, { csrfToken }: Caller): void {
+  if (csrfToken === undefined || request.method === 'GET' || request.method === 'HEAD') return;
+  const { origin, 'x-holdfast-csrf': given } = request.headers;
+  if (given === csrfToken && (origin === undefined || origin === baseUrl(request))) return;
+  throw new HoldfastError('AuthorizationFailed', 'The request does not come from a page of this service.', {
+    action: 'Send the csrfToken of /holdfast/session as x-holdfast-csrf.',
+  });
 }
 
 /** The same words as for what really is not there, so that nobody learns the difference. */

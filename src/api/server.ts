@@ -10,6 +10,7 @@ import { Access, type LocalCredential } from '../access/index.ts';
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
 import { type Logger, nameFullHome } from '../jobs/index.ts';
 import { auditWrites } from './audit-writes.ts';
+import { sessionOf } from './cookies.ts';
 import { guardRoutes } from './guard.ts';
 import { checkApiVersion } from './protocol/api-version.ts';
 import { errorBodyOf, inputErrorOf } from './protocol/error-body.ts';
@@ -20,6 +21,7 @@ import { registerComputeMachines } from './routes/compute-machines.ts';
 import { registerHosts } from './routes/hosts.ts';
 import { registerJobs } from './routes/jobs.ts';
 import { registerOperations } from './routes/operations.ts';
+import { registerPeople } from './routes/people.ts';
 import { registerPolicies } from './routes/policies.ts';
 import { registerProtectedItems } from './routes/protected-items.ts';
 import { registerProviders } from './routes/providers.ts';
@@ -29,6 +31,7 @@ import { registerResourceGroups } from './routes/resource-groups.ts';
 import { registerRestorePointCollections } from './routes/restore-point-collections.ts';
 import { registerRoles } from './routes/roles.ts';
 import { registerService } from './routes/service.ts';
+import { registerSignIn } from './routes/sign-in.ts';
 import { registerStores } from './routes/stores.ts';
 import { registerSubscriptions } from './routes/subscriptions.ts';
 import { registerTokens } from './routes/tokens.ts';
@@ -95,7 +98,7 @@ export function createServer({ scope, credential, tls, log, ...options }: Server
   });
   guardRoutes(app, {
     log,
-    authenticate: (request) => access.authenticate(request.headers.authorization),
+    authenticate: (request) => access.authenticate(request.headers.authorization, sessionOf(request)),
     admit: (request, reply) => {
       admit(throttle, request, reply);
       checkApiVersion(request.url.split('?')[0] ?? '', query(request, 'api-version'));
@@ -146,7 +149,14 @@ export function createServer({ scope, credential, tls, log, ...options }: Server
   ]) {
     register(app, scope);
   }
-  for (const register of [registerTokens, registerClients, registerRoles, registerAudit])
+  for (const register of [
+    registerTokens,
+    registerClients,
+    registerRoles,
+    registerAudit,
+    registerPeople,
+    registerSignIn,
+  ])
     register(app, scope, access);
   return app;
 }

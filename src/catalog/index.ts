@@ -53,6 +53,19 @@ export {
   updateTask,
 } from './jobs.ts';
 export {
+  deletePerson,
+  deleteSession,
+  findPersonByName,
+  findPersonByOutsideId,
+  findSession,
+  insertFirstPerson,
+  insertPerson,
+  insertSession,
+  listPeople,
+  noteSessionUsed,
+  savePassword,
+} from './people.ts';
+export {
   countPoints,
   deleteGonePoints,
   findPoint,

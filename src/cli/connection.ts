@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { HoldfastError, messageOf } from '../errors/index.ts';
 import { type CliIo, defaultHome } from './io.ts';
+import { readSavedSession } from './saved-session.ts';
 
 export interface ConnectionFlags {
   home?: string | undefined;
@@ -29,6 +30,7 @@ const localFile = z.object({ endpoint: z.string(), token: z.string(), caFile: z.
 
 /**
  * Which service to talk to: an endpoint that is named (flag before environment), else the one that runs for the home.
+ * To a named one goes the token that is given, else that of the session that "login" began there.
  * The token of a home is never sent to an endpoint that was named.
  */
 export async function resolveConnection(flags: ConnectionFlags, io: CliIo): Promise<Connection> {
@@ -42,13 +44,22 @@ export async function resolveConnection(flags: ConnectionFlags, io: CliIo): Prom
     const trusted = caFile ?? local.caFile;
     return { ...local, home, token, ca: await readCa(trusted), caFile: trusted };
   }
+  const saved = await readSavedSession(named, io);
   const token =
-    flags.tokenFile === undefined ? env.HOLDFAST_TOKEN || undefined : await readToken(flags.tokenFile);
+    flags.tokenFile === undefined ? env.HOLDFAST_TOKEN || saved?.token : await readToken(flags.tokenFile);
   if (token === undefined)
     throw new HoldfastError('CredentialsNotUsable', `There is no token for ${named}.`, {
-      action: 'Give one with --token-file or HOLDFAST_TOKEN.',
+      action: 'Give one with --token-file or HOLDFAST_TOKEN, or sign in with "holdfast login".',
     });
-  return { endpoint: named, token, ca: await readCa(caFile), caFile, home: undefined, warning: undefined };
+  const trusted = caFile ?? saved?.caFile;
+  return {
+    endpoint: named,
+    token,
+    ca: await readCa(trusted),
+    caFile: trusted,
+    home: undefined,
+    warning: undefined,
+  };
 }
 
 async function readLocal(home: string) {
@@ -87,7 +98,7 @@ async function readToken(file: string): Promise<string> {
   throw new HoldfastError('CredentialsNotUsable', `The token file ${file} is empty.`);
 }
 
-async function readCa(file: string | undefined): Promise<string | undefined> {
+export async function readCa(file: string | undefined): Promise<string | undefined> {
   return file === undefined ? undefined : readNamed(file, 'certificate');
 }
 

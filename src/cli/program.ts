@@ -14,7 +14,9 @@ import { addRecoveryPointCommands } from './commands/recovery-point.ts';
 import { addRestoreCommands } from './commands/restore.ts';
 import { addRoleCommands } from './commands/role.ts';
 import { addServiceCommands } from './commands/service.ts';
+import { addSignInCommands } from './commands/sign-in.ts';
 import { addStoreCommands } from './commands/store.ts';
+import { addUserCommands } from './commands/user.ts';
 import { addVaultCommands } from './commands/vault.ts';
 import { addVmCommands } from './commands/vm.ts';
 import { lookOf } from './look.ts';
@@ -64,6 +66,8 @@ export function createProgram(cli: Cli, extra: readonly Command[] = []): Command
   addJobCommands(program, cli);
   addRecoveryPointCommands(program, cli);
   addRestoreCommands(program, cli);
+  addSignInCommands(program, cli);
+  addUserCommands(program, cli);
   addClientCommands(program, cli);
   addRoleCommands(program, cli);
   addAuditCommands(program, cli);

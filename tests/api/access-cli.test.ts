@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type CliIo, runCli } from '../../src/cli/index.ts';
@@ -84,4 +84,32 @@ it('makes clients, gives and takes roles, and shows what was done', async () => 
     'Started',
   ]);
   expect((await run('audit verify')).out).toMatch(/^All \d+ lines are as they were written/);
+});
+
+it('signs people in from afar, and out again', async () => {
+  const env = { XDG_CONFIG_HOME: join(server.directory, 'config') };
+  const passwordFile = join(server.directory, 'password');
+  await writeFile(passwordFile, 'correct horse battery\n');
+  const created = await run(`user create ada --role Reader --vault Main --password-file ${passwordFile}`);
+  expect(created).toMatchObject({ code: 0, out: 'User ada is added.\n' });
+  const there = `--endpoint ${endpoint}`;
+  expect(await run(`vault list ${there}`, { env })).toMatchObject({ code: 12 });
+  const login = `login ${there} --ca-file ${caFile} --user ada --password-file ${passwordFile}`;
+  expect(await run(login, { env })).toMatchObject({ code: 0, err: '' });
+  const saved = join(env.XDG_CONFIG_HOME, 'holdfast', 'session.json');
+  expect((await stat(saved)).mode & 0o777).toBe(0o600);
+  expect((await run(`vault list ${there}`, { env })).out).toContain('Main');
+  expect(await run(`user list ${there}`, { env })).toMatchObject({ code: 10 });
+  expect(await run('vault list --endpoint https://127.0.0.1:1', { env })).toMatchObject({ code: 12 });
+  expect(await run(`logout ${there}`, { env })).toMatchObject({ code: 0, out: 'Signed out.\n' });
+  expect(await run(`vault list ${there}`, { env })).toMatchObject({ code: 12 });
+
+  await writeFile(passwordFile, 'another horse battery');
+  expect(await run(login, { env })).toMatchObject({ code: 12 });
+  expect(await run(`user set-password nobody --password-file ${passwordFile}`)).toMatchObject({ code: 10 });
+  expect(await run(`user set-password ada --password-file ${passwordFile}`)).toMatchObject({ code: 0 });
+  expect(await run(login, { env })).toMatchObject({ code: 0 });
+  expect(await run('role assign --user ada --role Operator')).toMatchObject({ code: 0 });
+  expect((await run('user list')).out).toContain('ada');
+  expect(await run('user delete ada')).toMatchObject({ code: 0 });
 });

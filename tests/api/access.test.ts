@@ -8,6 +8,7 @@ import {
   atLeast,
   createClientPrincipal,
   createLocalCredential,
+  newFirstRunCode,
   type Role,
   roleDefinitions,
   roles,
@@ -417,6 +418,18 @@ it('keeps every credential out of the log and the catalog', async () => {
     await call('POST', `${subscription}/providers/Holdfast.Fleet/clients/one/rotateSecret`)
   ).json();
   const secrets = [server.token, client.clientSecret, first, rotated.credentials.clientSecret];
+  const password = 'correct horse battery';
+  const person = await call('PUT', `${subscription}/providers/Holdfast.Fleet/people/ada`, {
+    body: { properties: { password, role: 'Reader' } },
+  });
+  expect(person.status).toBe(201);
+  for (const kind of ['cookie', 'token']) {
+    const body = { userName: 'ada', password, kind };
+    const signedIn = await call('POST', '/holdfast/sign-in', { token: '', body });
+    expect(signedIn.status).toBe(200);
+    if (kind === 'token') secrets.push(signedIn.json().token);
+  }
+  secrets.push(password, (await newFirstRunCode(server.estate.workshop.db, 0)) ?? password);
   // A failure nobody expected is logged with all that is known of it.
   server.estate.workshop.estate.listMachines = () => Promise.reject(new Error('broken'));
   const token = await tokenOf(rotated.credentials);
@@ -429,6 +442,172 @@ it('keeps every credential out of the log and the catalog', async () => {
     expect(server.log.join('\n')).not.toContain(secret);
     expect(catalog + wal).not.toContain(secret);
   }
+});
+
+describe('people', () => {
+  const people = `${subscription}/providers/Holdfast.Fleet/people`;
+  const password = 'correct horse battery';
+  const cookieName = '__Host-holdfast-session';
+
+  const makePerson = (name: string, role: Role, scope = subscription) =>
+    call('PUT', `${people}/${name}`, { body: { properties: { password, role, scope } } });
+  const signIn = async (userName: string, secret = password, kind = 'token') =>
+    server.app.inject({
+      method: 'POST',
+      url: '/holdfast/sign-in',
+      headers: { host: 'backup.example:8443' },
+      payload: { userName, password: secret, kind },
+    });
+
+  it('sign in with a password, do what their roles allow, and sign out', async () => {
+    expect((await makePerson('ada', 'Operator', vault)).status).toBe(201);
+    expect((await makePerson('ADA', 'Operator')).status).toBe(409);
+    const session = (await signIn('Ada')).json();
+    expect(session).toMatchObject({ userName: 'ada', token: expect.stringMatching(/^hfs_[\w-]{43}$/) });
+    const { token } = session;
+    expect((await call('GET', vault, { token })).status).toBe(200);
+    expect((await call('DELETE', vault, { token })).status).toBe(403);
+    expect((await call('GET', people, { token })).status).toBe(404);
+    expect((await call('DELETE', '/holdfast/session', { token })).status).toBe(204);
+    expect((await call('GET', vault, { token })).status).toBe(401);
+  });
+
+  it('are signed out when idle, after a day, when their password changes, and when they are deleted', async () => {
+    await makePerson('ada', 'Reader');
+    const status = async (token: string) => (await call('GET', vault, { token })).status;
+    const begin = async (secret = password) => (await signIn('ada', secret)).json().token;
+    const idle = await begin();
+    server.estate.now = server.estate.now.add({ hours: 2, minutes: 1 });
+    expect(await status(idle)).toBe(401);
+    const busy = await begin();
+    for (let hour = 0; hour < 11; hour += 1) {
+      server.estate.now = server.estate.now.add({ hours: 1 });
+      expect(await status(busy)).toBe(200);
+    }
+    server.estate.now = server.estate.now.add({ hours: 1 });
+    expect(await status(busy)).toBe(401);
+
+    const [one, two] = [await begin(), await begin()];
+    const change = (currentPassword: string, newPassword: string) =>
+      call('POST', '/holdfast/session/password', { token: one, body: { currentPassword, newPassword } });
+    expect((await change('wrong', 'another long password')).status).toBe(401);
+    expect((await change(password, 'short')).status).toBe(400);
+    expect((await change(password, 'another long password')).status).toBe(204);
+    expect([await status(one), await status(two)]).toEqual([200, 401]);
+    expect((await signIn('ada')).statusCode).toBe(401);
+    const reset = await call('PUT', `${people}/ada`, { body: { properties: { password } } });
+    expect(reset.status).toBe(200);
+    expect(await status(one)).toBe(401);
+    const last = await begin();
+    expect((await call('DELETE', `${people}/ada`)).status).toBe(204);
+    expect(await status(last)).toBe(401);
+  });
+
+  it('are not told whether the name or the password was wrong, and are locked out alike', async () => {
+    await makePerson('ada', 'Reader');
+    const told = async (name: string) => {
+      const answer = await signIn(name, 'a wrong password');
+      return [answer.statusCode, answer.body];
+    };
+    const known = await told('ada');
+    expect(known[0]).toBe(401);
+    expect(await told('nobody')).toEqual(known);
+    for (let n = 0; n < 9; n += 1) await Promise.all([told('ada'), told('nobody')]);
+    expect((await told('ada'))[0]).toBe(429);
+    expect(await told('nobody')).toEqual(await told('ada'));
+    expect((await signIn('ada')).statusCode).toBe(429);
+    server.estate.now = server.estate.now.add({ minutes: 16 });
+    expect((await signIn('ada')).statusCode).toBe(200);
+  });
+
+  it('in a browser must send the token of our pages with every write', async () => {
+    await makePerson('ada', 'Owner');
+    const signedIn = await signIn('ada', password, 'cookie');
+    const { csrfToken, token } = signedIn.json();
+    expect(token).toBeUndefined();
+    const header = String(signedIn.headers['set-cookie']);
+    expect(header).toMatch(
+      /^__Host-holdfast-session=hfs_[\w-]+; Path=\/; Secure; HttpOnly; SameSite=Strict$/,
+    );
+    const cookie = header.split(';')[0] ?? '';
+    const send = async (method: 'GET' | 'PATCH', headers: Record<string, string> = {}) =>
+      (
+        await server.app.inject({
+          method,
+          url: `${vault}?${version}`,
+          headers: { host: 'backup.example:8443', cookie: `x=y; ${cookie}`, ...headers },
+          ...(method === 'GET' ? {} : { payload: { tags: { a: 'b' } } }),
+        })
+      ).statusCode;
+    expect(await send('GET')).toBe(200);
+    expect(await send('PATCH')).toBe(403);
+    expect(await send('PATCH', { 'x-holdfast-csrf': 'x' })).toBe(403);
+    expect(await send('PATCH', { 'x-holdfast-csrf': csrfToken, origin: 'https://evil.example' })).toBe(403);
+    expect(await send('PATCH', { 'x-holdfast-csrf': csrfToken, origin: 'https://backup.example:8443' })).toBe(
+      200,
+    );
+    expect(await send('GET', { cookie: `${cookieName}=hfs_forged` })).toBe(401);
+    // A header that proves nothing is not made good by a cookie.
+    expect(await send('GET', { authorization: 'Bearer forged' })).toBe(401);
+  });
+
+  it('are refused with names and passwords that will not do', async () => {
+    const put = (name: string, secret: string, role: string | undefined) =>
+      call('PUT', `${people}/${encodeURIComponent(name)}`, {
+        body: { properties: { password: secret, ...(role === undefined ? {} : { role }) } },
+      });
+    for (const answer of [
+      await put('ada', 'short', 'Reader'),
+      await put('ada', 'my name is ada!', 'Reader'),
+      await put('ada', 'aaaaaaaaaaaaaaaa', 'Reader'),
+      await put('a b', password, 'Reader'),
+      await put('ada', password, 'King'),
+      await put('ada', password, undefined),
+    ])
+      expect(answer.status, answer.text).toBe(400);
+    expect((await call('GET', people)).json().value).toEqual([]);
+  });
+
+  describe('the first of them', () => {
+    const open = (code: string, body: Record<string, string>) =>
+      server.app.inject({
+        method: 'POST',
+        url: '/holdfast/first-run',
+        headers: { host: 'backup.example:8443', 'content-type': 'application/x-www-form-urlencoded' },
+        payload: new URLSearchParams({ code, ...body }).toString(),
+      });
+    const codeNow = async () =>
+      (await newFirstRunCode(server.estate.workshop.db, server.estate.now.epochMilliseconds)) ?? '';
+
+    it('becomes the owner by a link, once', async () => {
+      const code = await codeNow();
+      const page = await server.app.inject(`/holdfast/first-run?code=${code}"><script>`);
+      expect(page.statusCode).toBe(200);
+      expect(page.headers['content-security-policy']).toContain("default-src 'none'");
+      expect(page.body).not.toContain('<script>');
+
+      const refused = await open(code, { userName: 'ada', password: 'short' });
+      expect([refused.statusCode, refused.body.includes('at least 12 characters')]).toEqual([400, true]);
+      const both = await Promise.all([
+        open(code, { userName: 'ada', password }),
+        open(code, { userName: 'eve', password }),
+      ]);
+      expect(both.map(({ statusCode }) => statusCode).sort()).toEqual([201, 401]);
+      const [winner] = (await call('GET', people)).json().value;
+      const { token } = (await signIn(winner.name)).json();
+      expect((await call('GET', people, { token })).json().value).toHaveLength(1);
+      expect(await newFirstRunCode(server.estate.workshop.db, 0)).toBeUndefined();
+    });
+
+    it('is too late after an hour, and when there is a newer link', async () => {
+      const old = await codeNow();
+      const newer = await codeNow();
+      expect((await open(old, { userName: 'ada', password })).statusCode).toBe(401);
+      server.estate.now = server.estate.now.add({ minutes: 61 });
+      expect((await open(newer, { userName: 'ada', password })).statusCode).toBe(401);
+      expect((await open('', { userName: 'ada', password })).statusCode).toBe(401);
+    });
+  });
 });
 
 describe('roles', () => {

@@ -89,8 +89,18 @@ it('serves over TLS from the first start, keeps its files to itself, and stops c
   expect(shown).toMatchObject({ code: 0, stderr: '' });
   expect(JSON.parse(shown.stdout)).toMatchObject({ home });
 
+  const made = await run('client', 'create', '--name', 'ci', '--role', 'Reader');
+  expect((await stat(join(home, 'catalog.db'))).mode & 0o777).toBe(0o600);
+
   service.child.kill('SIGTERM');
-  expect((await service.ended).code).toBe(0);
+  const { code, stdout, stderr } = await service.ended;
+  expect(code).toBe(0);
+  // The link is for whoever starts the service; what it logs has no secret.
+  const link =
+    /^Become its owner.*: https:\/\/127\.0\.0\.1:\d+\/holdfast\/first-run\?code=([\w-]{43})$/m.exec(stdout);
+  expect(link?.[1]).toBeDefined();
+  expect(stderr).not.toContain(link?.[1]);
+  expect(stderr).not.toContain(JSON.parse(made.stdout).clientSecret);
   expect(existsSync(join(home, 'run', 'local.json'))).toBe(false);
   const gone = await run('vault', 'list');
   expect(gone.code).not.toBe(0);

@@ -18,11 +18,12 @@ export interface Calls {
 /** A resource id as a path. */
 const pathOfId = (id: string) => id.split('/').map(encodeURIComponent).join('/');
 
-/** Clients, roles and the audit log. */
+/** Clients, people and their sessions, roles and the audit log. */
 export function accessCalls({ call, read, get, pages, subscriptionId }: Calls) {
   const fleet = async (rest: string) =>
     `/subscriptions/${await subscriptionId()}/providers/Holdfast.Fleet/${rest}`;
   const client = (name: string) => fleet(`clients/${encodeURIComponent(name)}`);
+  const person = (userName: string) => fleet(`people/${encodeURIComponent(userName)}`);
   const roles = (scope: string) => `${pathOfId(scope)}/providers/Microsoft.Authorization/roleAssignments`;
 
   return {
@@ -36,6 +37,30 @@ export function accessCalls({ call, read, get, pages, subscriptionId }: Calls) {
         read(shapes.clientSecret, await call('POST', `${await client(name)}/rotateSecret`)),
       delete: async (name: string): Promise<void> => {
         await call('DELETE', await client(name));
+      },
+    },
+
+    people: {
+      list: async () => Array.fromAsync(pages(shapes.person, await fleet('people'))),
+      get: async (userName: string) => get(shapes.person, await person(userName)),
+      /** Makes a person, or gives one another password. */
+      put: async (userName: string, body: shapes.PersonRequest) =>
+        read(shapes.person, await call('PUT', await person(userName), body)),
+      delete: async (userName: string): Promise<void> => {
+        await call('DELETE', await person(userName));
+      },
+    },
+
+    session: {
+      get: async () => get(shapes.session, '/holdfast/session'),
+      /** Begins a session whose token is in the answer. */
+      begin: async (userName: string, password: string) =>
+        read(shapes.session, await call('POST', '/holdfast/sign-in', { userName, password, kind: 'token' })),
+      end: async (): Promise<void> => {
+        await call('DELETE', '/holdfast/session');
+      },
+      changePassword: async (currentPassword: string, newPassword: string): Promise<void> => {
+        await call('POST', '/holdfast/session/password', { currentPassword, newPassword });
       },
     },
 

@@ -7,8 +7,8 @@ import { pause, retryAfterOf } from './patience.ts';
 export interface TransportOptions {
   /** `https://host:port`, with nothing after it. */
   endpoint: string;
-  /** Bearer token. */
-  token: string;
+  /** Bearer token; undefined for what asks for none, signing in. */
+  token: string | undefined;
   /** PEM certificates to trust instead of the system's. The host name is verified in either case. */
   ca?: string | undefined;
   /** Bound of one request, from connecting to the last byte. Default 60 s. */
@@ -89,7 +89,7 @@ function endpointOf(text: string): URL {
 
 interface Exchange {
   agent: Agent;
-  token: string;
+  token: string | undefined;
   signal: AbortSignal;
 }
 
@@ -102,7 +102,7 @@ function exchange(
   const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   const headers = {
     accept: 'application/json',
-    authorization: `Bearer ${token}`,
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     ...(content === undefined
       ? { 'content-length': 0 }
       : { 'content-type': 'application/json', 'content-length': content.length }),

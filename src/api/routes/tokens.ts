@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Access, tokenLifetimeSeconds } from '../../access/index.ts';
 import { isHoldfastError } from '../../errors/index.ts';
+import { takeForms } from '../form-body.ts';
 import { type ApiScope, baseUrl, param, tenantPath } from '../scope.ts';
 
 /** An error as OAuth 2 words it (RFC 6749, 5.2); Azure's clients show the description. */
@@ -46,13 +47,8 @@ export function registerTokens(app: FastifyInstance, _scope: ApiScope, access: A
     });
   }
 
-  // Only here: forms are what a foreign web page can make a browser send, so no other route takes them.
   app.register((child, _options, done) => {
-    child.addContentTypeParser(
-      'application/x-www-form-urlencoded',
-      { parseAs: 'string', bodyLimit: 16 * 1024 },
-      (_request, text, done) => done(null, Object.fromEntries(new URLSearchParams(text as string))),
-    );
+    takeForms(child);
     for (const version of ['/v2.0', ''])
       child.post(`${tenantPath}/oauth2${version}/token`, async (request, reply) => {
         reply.header('cache-control', 'no-store');

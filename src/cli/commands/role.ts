@@ -8,6 +8,7 @@ interface AssignOptions {
   role: string;
   scope?: string;
   client?: string;
+  user?: string;
   principal?: string;
 }
 
@@ -24,6 +25,7 @@ export function addRoleCommands(program: Command, cli: Cli): void {
   )
     .addOption(new Option('--role <role>', 'the role').choices(roleNames).makeOptionMandatory())
     .option('--client <name>', 'the client that gets it')
+    .option('--user <name>', 'the user who gets it')
     .option('--principal <id>', 'who gets it, by id');
   onRun<AssignOptions>(assign, cli, async (call) => {
     const client = await call.connect();
@@ -83,17 +85,24 @@ function assignmentOf(all: readonly RoleAssignment[], name: string): RoleAssignm
 }
 
 async function principalOf(client: HoldfastClient, options: AssignOptions): Promise<string> {
-  const { principal, client: name } = options;
-  if (principal !== undefined && name === undefined) return principal;
-  if (principal === undefined && name !== undefined)
-    return (await client.clients.get(name)).properties.clientId;
+  const { principal, client: name, user } = options;
+  const given = [principal, name, user].filter((value) => value !== undefined);
+  if (given.length === 1 && principal !== undefined) return principal;
+  if (given.length === 1 && user !== undefined) return (await client.people.get(user)).properties.principalId;
+  if (given.length === 1 && name !== undefined) return (await client.clients.get(name)).properties.clientId;
   throw new HoldfastError('InvalidCommandLine', 'Who gets the role is not clear.', {
-    action: 'Give one of --client and --principal.',
+    action: 'Give one of --client, --user and --principal.',
   });
 }
 
-/** Whoever may see roles may not see clients: then ids have to do. */
+/** Whoever may see roles may not see who there is: then ids have to do. */
 async function namesOf(client: HoldfastClient): Promise<Map<string, string>> {
-  const clients = await client.clients.list().catch(() => []);
-  return new Map(clients.map(({ name, properties }) => [properties.clientId, name]));
+  const [clients, people] = await Promise.all([
+    client.clients.list().catch(() => []),
+    client.people.list().catch(() => []),
+  ]);
+  return new Map([
+    ...clients.map(({ name, properties }) => [properties.clientId, name] as const),
+    ...people.map(({ name, properties }) => [properties.principalId, name] as const),
+  ]);
 }

@@ -79,3 +79,55 @@ export const auditVerification = z.object({
   /** The first number that is missing or changed. */
   brokenAt: z.number().optional(),
 });
+
+const password = z.string().min(1).max(256);
+
+/** Makes a person, or gives one another password. */
+export const personRequest = z.strictObject({
+  properties: z.strictObject({
+    password,
+    /** Of a new person: the role it starts with. */
+    role: z.string().max(256).optional(),
+    /** Resource id where that role counts. Default: the subscription. */
+    scope: z.string().max(1024).optional(),
+  }),
+});
+export type PersonRequest = z.infer<typeof personRequest>;
+
+export const person = z.object({
+  ...resource,
+  properties: z.object({
+    principalId: z.string(),
+    /** `outside`: at the OpenID Connect provider. */
+    signsIn: z.enum(['here', 'outside']),
+    createdAt: z.string(),
+  }),
+});
+export type Person = z.infer<typeof person>;
+
+export const signInRequest = z.strictObject({
+  userName: z.string().min(1).max(64),
+  password,
+  /** `token`: for programs, which send it as a bearer token. */
+  kind: z.enum(['cookie', 'token']).default('cookie'),
+});
+
+export const firstRunRequest = z.strictObject({
+  code: z.string().max(64),
+  userName: z.string().min(1).max(64),
+  password,
+});
+
+export const passwordChange = z.strictObject({ currentPassword: password, newPassword: password });
+
+/** Who is signed in. */
+export const session = z.object({
+  userName: z.string(),
+  principalId: z.string(),
+  expiresAt: z.string().optional(),
+  /** To be sent as `x-holdfast-csrf` with every write, where the session is in a cookie. */
+  csrfToken: z.string().optional(),
+  /** Only in the answer to a program that signs in. */
+  token: z.string().optional(),
+});
+export type Session = z.infer<typeof session>;
