@@ -21,7 +21,12 @@ function parseListen(text: string): { host: string; port: number } {
 const lingerMs = 5_000;
 
 /** Runs the service until it is told to stop; told so twice, it ends at once. */
-async function serve(options: { home?: string; listen: string; logLevel: string }): Promise<void> {
+async function serve(options: {
+  home?: string;
+  listen: string;
+  logLevel: string;
+  restoreRoot: string[];
+}): Promise<void> {
   const stopAsked = Promise.withResolvers<NodeJS.Signals>();
   let asked = 0;
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
@@ -36,9 +41,17 @@ async function serve(options: { home?: string; listen: string; logLevel: string 
   // Only here: every other command is a client and need not wait for the service's code to load.
   const { startService } = await import('./service.ts');
   if (options.home === '') throw new HoldfastError('InvalidInput', 'The home has no name.');
+  const relative = options.restoreRoot.find((path) => !path.startsWith('/'));
+  if (relative !== undefined)
+    throw new HoldfastError('InvalidInput', `The restore root '${relative}' is no absolute directory.`);
   const home = options.home ?? (process.env.HOLDFAST_HOME || defaultHome());
   try {
-    const service = await startService({ home, listen: parseListen(options.listen), log });
+    const service = await startService({
+      home,
+      listen: parseListen(options.listen),
+      log,
+      restoreRoots: options.restoreRoot,
+    });
     process.stdout.write(`Holdfast serves ${service.endpoint} from ${home}\n`);
     if (service.firstRunLink !== undefined)
       process.stdout.write(`Become its owner, once and within an hour: ${service.firstRunLink}\n`);
@@ -56,6 +69,12 @@ async function serve(options: { home?: string; listen: string; logLevel: string 
 const serveCommand = new Command('serve')
   .description('Run the service: hosts, vaults, schedules, jobs and the API.')
   .option('--listen <host:port>', 'address of the API', '127.0.0.1:8443')
+  .option(
+    '--restore-root <dir>',
+    'a directory that clients may restore into; may be given several times',
+    (dir: string, all: string[]) => [...all, dir],
+    [],
+  )
   .addOption(
     new Option('--log-level <level>', 'what to log; the log goes to stderr')
       .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])

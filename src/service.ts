@@ -61,6 +61,8 @@ export interface ServiceOptions {
   log: Logger;
   /** Waiting time before a refused snapshot is tried again. */
   snapshotRetryDelayMs?: number;
+  /** Directories that clients may restore into, beside `restored` in the home. */
+  restoreRoots?: readonly string[];
 }
 
 export interface RunningService {
@@ -166,6 +168,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       subscriptionId,
       defaultStoreRoot: join(home, 'stores'),
       home,
+      restoreRoots: [join(home, 'restored'), ...(options.restoreRoots ?? [])],
       version: await packageVersion(),
       startedAt: systemClock.now(),
       storePlaces: places,

@@ -1,7 +1,10 @@
 import type { Role } from '../access/index.ts';
+import { emptyLists } from './routes/containers.ts';
 import { plainResultPaths, statusPaths, subscriptionPaths } from './routes/operations.ts';
+import { refusedRoutes } from './routes/refusals.ts';
 import { replicaPath } from './routes/replicas.ts';
 import {
+  containerPath,
   groupPath,
   itemPath,
   roleAssignmentScopes,
@@ -29,7 +32,8 @@ export type Requirement =
 const fleet = `${subscriptionPath}/providers/Holdfast.Fleet`;
 const groupFleet = `${groupPath}/providers/Holdfast.Fleet`;
 const vaultFleet = `${vaultPath}/providers/Holdfast.Fleet`;
-const vaultsOf = (scope: string) => `${scope}/providers/Microsoft.RecoveryServices/vaults`;
+const recoveryServices = (scope: string) => `${scope}/providers/Microsoft.RecoveryServices`;
+const vaultsOf = (scope: string) => `${recoveryServices(scope)}/vaults`;
 
 const compute = (scope: string) => `${scope}/providers/Microsoft.Compute`;
 
@@ -145,6 +149,33 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
   [`DELETE ${replicaPath}`]: 'Owner',
   [`POST ${replicaPath}/verify`]: 'Operator',
   [`POST ${replicaPath}/sync`]: 'Operator',
+
+  ...all('Reader', [
+    `${vaultPath}/usages`,
+    `${vaultPath}/replicationUsages`,
+    `${vaultPath}/backupUsageSummaries`,
+    `${vaultPath}/backupstorageconfig/vaultstorageconfig`,
+    `${vaultPath}/backupProtectionContainers`,
+    containerPath,
+    ...emptyLists,
+  ]),
+  [`PUT ${vaultPath}/backupstorageconfig/vaultstorageconfig`]: 'Operator',
+  [`PATCH ${vaultPath}/backupstorageconfig/vaultstorageconfig`]: 'Operator',
+  [`POST ${recoveryServices(subscriptionPath)}/locations/:location/backupStatus`]: 'signed-in',
+  // What it finds out about a VM, the caller must be allowed to see, which the ids in the body are checked for.
+  [`POST ${recoveryServices(subscriptionPath)}/locations/:location/backupPreValidateProtection`]: 'signed-in',
+  [`POST ${recoveryServices(subscriptionPath)}/locations/:location/backupValidateFeatures`]: 'signed-in',
+  [`POST ${recoveryServices(groupPath)}/locations/:location/checkNameAvailability`]: 'Reader',
+  [`GET ${recoveryServices(subscriptionPath)}/locations/:location/deletedVaults`]: 'signed-in',
+  [`GET ${recoveryServices(subscriptionPath)}/locations/:location/deletedVaults/:vault`]: 'signed-in',
+  [`POST ${recoveryServices(subscriptionPath)}/locations/:location/deletedVaults/:vault/undelete`]:
+    'signed-in',
+  [`POST ${vaultPath}/backupValidateOperation`]: 'Operator',
+  [`POST ${vaultPath}/backupTriggerValidateOperation`]: 'Operator',
+  // What is refused to everybody needs no more than to know where.
+  ...Object.fromEntries(
+    refusedRoutes.flatMap(([methods, path]) => methods.map((method) => [`${method} ${path}`, 'Reader'])),
+  ),
 
   [`GET ${vaultPath}/backupPolicies`]: 'Reader',
   [`GET ${vaultPath}/backupPolicies/:policy`]: 'Reader',

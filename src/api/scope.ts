@@ -14,6 +14,8 @@ export interface ApiScope {
   /** Directory under which a vault's store is made when its creator names none. */
   defaultStoreRoot: string;
   home: string;
+  /** Directories that restores may go to, beside libvirt's storage pools. */
+  restoreRoots: readonly string[];
   version: string;
   startedAt: Temporal.Instant;
   storePlaces: StorePlaces;
@@ -51,6 +53,10 @@ export function param(request: FastifyRequest, name: string): string {
   if (value === undefined) throw new Error(`route has no parameter '${name}'`);
   return value;
 }
+
+/** Whoever owns the service owns the machine: no directory is closed to the local administrator. */
+export const mayRestoreAnywhere = ({ caller }: FastifyRequest): boolean =>
+  caller?.principal.kind === 'local-administrator';
 
 /** A query parameter by its name, compared without case. */
 export function query(request: FastifyRequest, name: string): string | undefined {

@@ -17,23 +17,19 @@ import { errorBodyOf, inputErrorOf } from './protocol/error-body.ts';
 import { defaultThrottle, Throttle, type ThrottleLimits } from './protocol/throttle.ts';
 import { registerAudit } from './routes/audit.ts';
 import { registerClients } from './routes/clients.ts';
-import { registerComputeMachines } from './routes/compute-machines.ts';
 import { registerHosts } from './routes/hosts.ts';
 import { registerJobs } from './routes/jobs.ts';
+import { neighbourRoutes } from './routes/neighbours.ts';
 import { registerOperations } from './routes/operations.ts';
 import { registerPeople } from './routes/people.ts';
 import { registerPolicies } from './routes/policies.ts';
 import { registerProtectedItems } from './routes/protected-items.ts';
-import { registerProviders } from './routes/providers.ts';
 import { registerRecoveryPoints } from './routes/recovery-points.ts';
 import { registerReplicas } from './routes/replicas.ts';
-import { registerResourceGroups } from './routes/resource-groups.ts';
-import { registerRestorePointCollections } from './routes/restore-point-collections.ts';
 import { registerRoles } from './routes/roles.ts';
 import { registerService } from './routes/service.ts';
 import { registerSignIn } from './routes/sign-in.ts';
 import { registerStores } from './routes/stores.ts';
-import { registerSubscriptions } from './routes/subscriptions.ts';
 import { registerTokens } from './routes/tokens.ts';
 import { registerVaultConfig } from './routes/vault-config.ts';
 import { registerVaultKeys } from './routes/vault-keys.ts';
@@ -129,11 +125,7 @@ export function createServer({ scope, credential, tls, log, ...options }: Server
 
   for (const register of [
     registerService,
-    registerSubscriptions,
-    registerProviders,
-    registerResourceGroups,
-    registerComputeMachines,
-    registerRestorePointCollections,
+    ...neighbourRoutes,
     registerHosts,
     registerVirtualMachines,
     registerVaults,

@@ -35,6 +35,7 @@ export {
   updateItem,
 } from './items.ts';
 export {
+  countJobs,
   endJob,
   endOperation,
   findJob,

@@ -39,6 +39,20 @@ export async function listJobs(
     .execute();
 }
 
+export async function countJobs(
+  db: Database,
+  vaultId: string,
+  { status, startedFrom }: { status: JobRow['status']; startedFrom?: string },
+): Promise<number> {
+  let query = db
+    .selectFrom('jobs')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('vault_id', '=', vaultId)
+    .where('status', '=', status);
+  if (startedFrom !== undefined) query = query.where('started_at', '>=', startedFrom);
+  return Number((await query.executeTakeFirstOrThrow()).count);
+}
+
 export async function findJob(db: Database, jobId: string): Promise<JobWithTasks | undefined> {
   const job = await db.selectFrom('jobs').selectAll().where('job_id', '=', jobId).executeTakeFirst();
   if (job === undefined) return undefined;

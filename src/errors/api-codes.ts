@@ -15,6 +15,12 @@ export const apiCodes = {
     action: 'Wait as long as the header Retry-After says, then send the request again.',
     retryable: true,
   },
+  BMSUserErrorInvalidSourceResourceId: {
+    status: 400,
+    action:
+      'Name the VM as /subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{VM}.',
+    retryable: false,
+  },
   ResourceGroupNotFound: {
     status: 404,
     action: 'Check the name; list the resource groups.',

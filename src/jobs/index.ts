@@ -38,7 +38,7 @@ export { repairStoreOperation, startRepair } from './repair-store.ts';
 export { openReplica, replicaKeyId } from './replica-keys.ts';
 export { type ReplicaLag, replicaLag, retentionOf } from './replica-state.ts';
 export { noReplica, openReplication, replicateOperation, startReplication } from './replicate.ts';
-export { restoreOperation, startRestore } from './restore.ts';
+export { checkRestore, restoreOperation, startRestore } from './restore.ts';
 export type { RestoreOptions } from './restore-plan.ts';
 export { runScheduler, startDueBackups } from './scheduler.ts';
 export { disableOperation, stopProtection } from './stop-protection.ts';

@@ -53,6 +53,7 @@ export async function restoreMachine(
           name: options.machineName ?? '',
           disks: plan.disks.map(({ target, path, format }) => ({ target, path, format })),
           connectNetwork: options.connectNetwork ?? false,
+          network: options.network,
           directory: options.directory,
           start: options.start ?? false,
         },

@@ -22,6 +22,8 @@ export interface RestoreOptions {
   from?: StoreChoice;
   machineName?: string;
   connectNetwork?: boolean;
+  /** A network of libvirt that all interfaces of the new VM are connected to. Default: those of its source. */
+  network?: string;
   start?: boolean;
   /** Restores what can be read of a damaged point, from the vault; the rest is zeros, and listed. */
   allowDamaged?: boolean;

@@ -45,7 +45,7 @@ export const attachSnapshot = 'Attach snapshot';
 
 /**
  * Checks a restore and starts it. Nothing is touched when it is refused.
- * @throws UserErrorItemSoftDeleted, UserErrorSnapshotNotAvailable, UserErrorTargetPathExists, InvalidInput, UserErrorTargetVmExists
+ * @throws as {@link checkRestore}
  */
 export async function startRestore(
   workshop: Workshop,
@@ -53,21 +53,7 @@ export async function startRestore(
   point: PointRow,
   options: RestoreOptions,
 ): Promise<string> {
-  if (item.state === 'SoftDeleted')
-    throw new HoldfastError('UserErrorItemSoftDeleted', `'${item.vm_name}' is soft-deleted.`, {
-      target: item.vm_name,
-    });
-  const stored = JSON.parse(point.frozen_json) as StoredPoint;
-  if (options.allowDamaged === true && options.tier === 'snapshot') {
-    throw new HoldfastError('InvalidInput', 'Only restores from the vault can leave out what is damaged.', {
-      target: 'properties.holdfast.allowDamaged',
-    });
-  }
-  const { tier, store } = await chooseSource(workshop, item, point, stored.machineUuid, options);
-  const plan = planRestore(options, tier, stored);
-  if (options.kind === 'machine') await checkMachineName(workshop, item, options.machineName);
-  const definition = await definitionOf(workshop, point.point_id);
-  await refuseExistingFiles(plan, definition.domainXml);
+  const { stored, tier, store } = await checkRestore(workshop, item, point, options);
   return workshop.engine.start<RestorePayload>('Restore', {
     vaultId: item.vault_id,
     itemId: item.item_id,
@@ -91,6 +77,37 @@ export async function startRestore(
       ...(isInstant(options, tier) && options.start === true ? [flattenDisks] : []),
     ],
   });
+}
+
+/**
+ * Whether a restore would be started as things are, and from where it would read.
+ * @throws UserErrorItemSoftDeleted, UserErrorSnapshotNotAvailable, UserErrorTargetPathExists, InvalidInput, UserErrorTargetVmExists
+ */
+export async function checkRestore(
+  workshop: Workshop,
+  item: ItemRow,
+  point: PointRow,
+  options: RestoreOptions,
+): Promise<{ stored: StoredPoint; tier: Tier; store: StoreChoice }> {
+  if (item.state === 'SoftDeleted')
+    throw new HoldfastError('UserErrorItemSoftDeleted', `'${item.vm_name}' is soft-deleted.`, {
+      target: item.vm_name,
+    });
+  const stored = JSON.parse(point.frozen_json) as StoredPoint;
+  if (options.allowDamaged === true && options.tier === 'snapshot') {
+    throw new HoldfastError('InvalidInput', 'Only restores from the vault can leave out what is damaged.', {
+      target: 'properties.holdfast.allowDamaged',
+    });
+  }
+  const { tier, store } = await chooseSource(workshop, item, point, stored.machineUuid, options);
+  const plan = planRestore(options, tier, stored);
+  if (options.kind === 'machine') {
+    await checkMachineName(workshop, item, options.machineName);
+    await checkNetwork(workshop, item, options.network);
+  }
+  const definition = await definitionOf(workshop, point.point_id);
+  await refuseExistingFiles(plan, definition.domainXml);
+  return { stored, tier, store };
 }
 
 const storeTasks: Record<StoreChoice, string> = {
@@ -169,6 +186,17 @@ async function chooseTier(
     `Recovery point ${point.point_id} has no snapshot on the host any more.`,
     { target: point.point_id },
   );
+}
+
+/** @throws ResourceNotFound */
+async function checkNetwork(workshop: Workshop, item: ItemRow, network: string | undefined): Promise<void> {
+  if (network === undefined) return;
+  const host = await workshop.estate.host(item.host_name);
+  if (await host.hasNetwork(network)) return;
+  throw new HoldfastError('ResourceNotFound', `Host '${item.host_name}' has no network '${network}'.`, {
+    target: network,
+    action: 'List its networks with "virsh net-list --all".',
+  });
 }
 
 async function checkMachineName(workshop: Workshop, item: ItemRow, name: string | undefined): Promise<void> {

@@ -40,6 +40,15 @@ describe('the definition of a restored machine', () => {
       expect(xml, leftover).not.toContain(leftover);
   });
 
+  it('is connected to another network where one is named', () => {
+    const elsewhere = adaptDefinition(sampleDomain, { ...wanted, connectNetwork: true, network: 'lan' }).xml;
+    const [first = ''] = /<interface .*?<\/interface>/s.exec(elsewhere) ?? [];
+    expect(first).toContain('type="network"');
+    expect(first.match(/<source /g)).toHaveLength(1);
+    expect(first).toContain('network="lan"');
+    expect(first).not.toContain('state="down"');
+  });
+
   it('keeps what the guest sees', () => {
     const domain = describeDomain(xml);
     expect(domain).toMatchObject({

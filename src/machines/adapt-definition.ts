@@ -17,6 +17,8 @@ export interface Adaptation {
   uuid: string;
   disks: readonly { target: string; path: string; format: string }[];
   connectNetwork: boolean;
+  /** The network that all interfaces are connected to, instead of their own. */
+  network?: string | undefined;
   /** Where its UEFI variables are; undefined: there are none to restore. */
   nvramPath: string | undefined;
   /** A MAC address that no other machine has. */
@@ -156,6 +158,11 @@ function adaptInterfaces(devices: XmlElement, wanted: Adaptation, changes: strin
     each.children.unshift(element('mac', { address: wanted.newMac() }));
     delete find(each, 'source')?.attributes.portid;
     delete find(each, 'virtualport', 'parameters')?.attributes.interfaceid;
+    if (wanted.network !== undefined) {
+      removeElements(each, (child) => ['source', 'virtualport', 'vlan'].includes(child.name));
+      each.attributes.type = 'network';
+      each.children.push(element('source', { network: wanted.network }));
+    }
     if (wanted.connectNetwork) continue;
     removeElements(each, (child) => child.name === 'link');
     each.children.push(element('link', { state: 'down' }));

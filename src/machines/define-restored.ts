@@ -33,6 +33,7 @@ export async function defineRestored(
     uuid,
     disks: request.disks,
     connectNetwork: request.connectNetwork,
+    network: request.network,
     nvramPath,
     newMac: randomMac,
   });

@@ -37,6 +37,7 @@ export interface Host extends AsyncDisposable {
   startMachine(uuid: string, signal?: AbortSignal): Promise<void>;
   /** Switches it off: by its guest, and after a while, or at once with `force`, by cutting its power. */
   stopMachine(uuid: string, options: { force: boolean; signal?: AbortSignal }): Promise<void>;
+  hasNetwork(name: string, signal?: AbortSignal): Promise<boolean>;
   /** The directory of a storage pool that is one, for restores into it. @throws ResourceNotFound, InvalidInput */
   poolDirectory(name: string, signal?: AbortSignal): Promise<string>;
 

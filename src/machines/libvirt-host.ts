@@ -12,7 +12,7 @@ import { LayerPins } from './layer-pins.ts';
 import { LedgerStore } from './ledger.ts';
 import { viewMachine } from './machine-view.ts';
 import { openPoint } from './open-point.ts';
-import { poolDirectory } from './pools.ts';
+import { hasNetwork, poolDirectory } from './pools.ts';
 import { startMachine, stopMachine } from './power.ts';
 import { reconcile } from './reconcile.ts';
 import { withCodes } from './refusals.ts';
@@ -104,6 +104,9 @@ class LibvirtHost implements Host {
 
   stopMachine: Host['stopMachine'] = async (uuid, options) =>
     withCodes(uuid, () => stopMachine(this.#host, checkUuid(uuid), options));
+
+  hasNetwork: Host['hasNetwork'] = (name, signal) =>
+    withCodes(name, () => hasNetwork(this.#host, name, signal));
 
   poolDirectory: Host['poolDirectory'] = (name, signal) =>
     withCodes(name, () => poolDirectory(this.#host, name, signal));

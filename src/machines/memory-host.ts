@@ -138,6 +138,7 @@ export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost
       await host.onCall('stopMachine');
       machineOf(uuid).state = 'shut off';
     },
+    hasNetwork: async (name) => name === 'default',
     async poolDirectory(name) {
       throw new HoldfastError('ResourceNotFound', `The host has no storage pool '${name}'.`, {
         target: name,

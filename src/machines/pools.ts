@@ -3,8 +3,8 @@ import { RunError } from '../platform/index.ts';
 import type { HostContext } from './host-context.ts';
 import { find, parseXml, textOf } from './xml-tree.ts';
 
-/** What a pool may be called here; libvirt allows more, but nothing that begins like an option reaches virsh. */
-const poolName = /^[\p{L}\p{N}_][\p{L}\p{N}._ +-]{0,127}$/u;
+/** What a pool or network may be called here; libvirt allows more, but nothing that begins like an option reaches virsh. */
+const plainName = /^[\p{L}\p{N}_][\p{L}\p{N}._ +-]{0,127}$/u;
 
 /** The directory behind a storage pool. @throws ResourceNotFound, InvalidInput for a pool that is no directory */
 export async function poolDirectory(host: HostContext, name: string, signal?: AbortSignal): Promise<string> {
@@ -14,7 +14,7 @@ export async function poolDirectory(host: HostContext, name: string, signal?: Ab
       target: name,
       action: 'List its pools with "virsh pool-list --all".',
     });
-  if (!poolName.test(name)) throw notFound();
+  if (!plainName.test(name)) throw notFound();
   let xml: string;
   try {
     xml = await host.virsh.call(['pool-dumpxml', name], signal === undefined ? {} : { signal });
@@ -30,4 +30,14 @@ export async function poolDirectory(host: HostContext, name: string, signal?: Ab
     target: name,
     action: 'Restore into a pool of the type dir, fs or netfs, or into a directory.',
   });
+}
+
+/** Whether libvirt knows a network of this name, running or not. */
+export async function hasNetwork(host: HostContext, name: string, signal?: AbortSignal): Promise<boolean> {
+  if (!plainName.test(name)) return false;
+  const names = await host.virsh.call(
+    ['net-list', '--all', '--name'],
+    signal === undefined ? {} : { signal },
+  );
+  return names.split('\n').some((line) => line.trim() === name);
 }

@@ -178,6 +178,8 @@ export interface DefineRestoredRequest {
   disks: readonly { target: string; path: string; format: 'raw' | 'qcow2' }[];
   /** Whether the network interfaces come up connected. Default false: their links are set down. */
   connectNetwork: boolean;
+  /** A network of libvirt that all interfaces are connected to, instead of what they are connected to now. */
+  network?: string | undefined;
   /** Directory for the NVRAM copy. */
   directory: string;
   start: boolean;

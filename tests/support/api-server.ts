@@ -30,7 +30,9 @@ export interface ApiServer extends AsyncDisposable {
 
 const now = { now: () => Temporal.Now.instant() };
 
-export async function createApiServer(): Promise<ApiServer> {
+export async function createApiServer(
+  options: Pick<Parameters<typeof createServer>[0], 'throttle'> = {},
+): Promise<ApiServer> {
   await using starting = new AsyncDisposableStack();
   const estate = starting.use(await createSmallEstate());
   // Every write of the API is durable twice over, by its audit lines; no test here cuts the power.
@@ -43,12 +45,14 @@ export async function createApiServer(): Promise<ApiServer> {
   const log: string[] = [];
   const note = (fields: object, message: string) => log.push(`${message} ${inspect(fields, { depth: 10 })}`);
   const app = createServer({
+    ...options,
     scope: {
       workshop: estate.workshop,
       ids: resourceIds(subscriptionId),
       subscriptionId,
       defaultStoreRoot: join(directory, 'stores'),
       home: directory,
+      restoreRoots: [join(directory, 'restored')],
       version: '0.0.0',
       startedAt: Temporal.Now.instant(),
       storePlaces: new StorePlaces(join(directory, 'store-credentials')),

@@ -3,8 +3,9 @@ import { HoldfastError } from '../../errors/index.ts';
 import type { JobError, TaskProgress } from '../../jobs/index.ts';
 import { type Job, type JobTask, job as jobShape, jobStatus } from '../client/index.ts';
 import { backupManagementTypes, filterWord, parseFilter, parseMoment } from '../filter.ts';
+import { noteOperation } from '../protocol/operation-registry.ts';
 import { pageOf, pageWish } from '../protocol/paging.ts';
-import { type ApiScope, param, query, type RegisterRoutes, urlOf, vaultOf, vaultPath } from '../scope.ts';
+import { type ApiScope, accepted, param, query, type RegisterRoutes, vaultOf, vaultPath } from '../scope.ts';
 
 const operations = jobShape.shape.properties.shape.operation.options;
 
@@ -147,10 +148,8 @@ export const registerJobs: RegisterRoutes = (app, scope) => {
     const vault = await vaultOf(db, request);
     const { job } = await jobOf(vault, param(request, 'job'));
     await engine.cancel(job.job_id);
-    return reply
-      .code(202)
-      .header('location', urlOf(request, scope.ids.job(vault, job.job_id)))
-      .header('retry-after', '1')
-      .send();
+    // The job goes on to its end, which its status tells; the wish to end it is taken down.
+    const operationId = await noteOperation(scope.workshop, { vaultId: vault.vault_id });
+    return accepted(request, reply, scope.ids.job(vault, job.job_id), operationId);
   });
 };

@@ -1,15 +1,23 @@
-import { findPoint, type ItemRow, listPoints, type PointRow, type VaultRow } from '../../catalog/index.ts';
+import {
+  type Database,
+  findPoint,
+  type ItemRow,
+  listPoints,
+  type PointRow,
+  type VaultRow,
+} from '../../catalog/index.ts';
 import { HoldfastError } from '../../errors/index.ts';
 import { type DiskTransfer, type FrozenPoint, startRestore } from '../../jobs/index.ts';
-import { type RecoveryPoint, type RestoreRequest, restoreRequest } from '../client/index.ts';
+import { type RecoveryPoint, restoreRequest } from '../client/index.ts';
 import { parseFilter, parseMoment } from '../filter.ts';
 import { noteOperation } from '../protocol/operation-registry.ts';
-import { machineOfResourceId, nameOfResourceId } from '../resource-ids.ts';
+import { restoreOptionsOf } from '../restore-target.ts';
 import {
   type ApiScope,
   accepted,
   itemOf,
   itemPath,
+  mayRestoreAnywhere,
   param,
   parseBody,
   query,
@@ -22,9 +30,6 @@ const azureConsistency = {
   'file-system': 'FileSystemConsistent',
   crash: 'CrashConsistent',
 } as const;
-
-/** Azure's clients write a region as `westeurope` or as `West Europe`. */
-const regionName = (text: string) => text.replaceAll(' ', '').toLowerCase();
 
 function present(scope: ApiScope, vault: VaultRow, item: ItemRow, point: PointRow): RecoveryPoint {
   const frozen = JSON.parse(point.frozen_json) as FrozenPoint;
@@ -87,50 +92,21 @@ function present(scope: ApiScope, vault: VaultRow, item: ItemRow, point: PointRo
 const isSomewhere = (point: PointRow) =>
   point.in_snapshot === 1 || point.in_vault === 1 || point.in_replica === 1;
 
+/** @throws ResourceNotFound also for a point that can be restored from nowhere */
+export async function pointOf(db: Database, item: ItemRow, name: string): Promise<PointRow> {
+  const point = await findPoint(db, item.item_id, name);
+  if (point === undefined || !isSomewhere(point)) {
+    throw new HoldfastError('ResourceNotFound', `'${item.vm_name}' has no recovery point ${name}.`, {
+      target: name,
+      action: 'List the recovery points with "holdfast recovery-point list".',
+    });
+  }
+  return point;
+}
+
 export const registerRecoveryPoints: RegisterRoutes = (app, scope) => {
   const { workshop, ids } = scope;
   const { db } = workshop;
-
-  const pointOf = async (item: ItemRow, name: string): Promise<PointRow> => {
-    const point = await findPoint(db, item.item_id, name);
-    if (point === undefined || !isSomewhere(point)) {
-      throw new HoldfastError('ResourceNotFound', `'${item.vm_name}' has no recovery point ${name}.`, {
-        target: name,
-        action: 'List the recovery points with "holdfast recovery-point list".',
-      });
-    }
-    return point;
-  };
-
-  /** What the body repeats of the path must say the same, or one of the two is a mistake. */
-  function refuseContradiction(
-    vault: VaultRow,
-    item: ItemRow,
-    point: PointRow,
-    { recoveryPointId, sourceResourceId, region }: RestoreRequest['properties'],
-  ): void {
-    const source = sourceResourceId === undefined ? undefined : machineOfResourceId(sourceResourceId);
-    const wrong =
-      recoveryPointId !== undefined &&
-      nameOfResourceId(recoveryPointId).toLowerCase() !== point.point_id.toLowerCase()
-        ? ([
-            'recoveryPointId',
-            recoveryPointId,
-            `the request is for recovery point ${point.point_id}`,
-          ] as const)
-        : sourceResourceId !== undefined &&
-            (source?.machine.toLowerCase() !== item.vm_name.toLowerCase() ||
-              source.resourceGroup.toLowerCase() !== item.host_resource_group.toLowerCase())
-          ? (['sourceResourceId', sourceResourceId, `the point is one of VM '${item.vm_name}'`] as const)
-          : region !== undefined && regionName(region) !== regionName(vault.location)
-            ? (['region', region, `VMs of this vault are restored in region '${vault.location}'`] as const)
-            : undefined;
-    if (wrong === undefined) return;
-    const [field, value, fact] = wrong;
-    throw new HoldfastError('InvalidInput', `properties.${field} is '${value}', but ${fact}.`, {
-      target: `properties.${field}`,
-    });
-  }
 
   app.get(`${itemPath}/recoveryPoints`, async (request) => {
     const vault = await vaultOf(db, request);
@@ -151,36 +127,21 @@ export const registerRecoveryPoints: RegisterRoutes = (app, scope) => {
   app.get(`${itemPath}/recoveryPoints/:point`, async (request) => {
     const vault = await vaultOf(db, request);
     const item = await itemOf(db, vault, request);
-    return present(scope, vault, item, await pointOf(item, param(request, 'point')));
+    return present(scope, vault, item, await pointOf(db, item, param(request, 'point')));
   });
 
   app.post(`${itemPath}/recoveryPoints/:point/restore`, async (request, reply) => {
     const vault = await vaultOf(db, request);
     const item = await itemOf(db, vault, request);
-    const point = await pointOf(item, param(request, 'point'));
+    const point = await pointOf(db, item, param(request, 'point'));
     const { properties } = parseBody(restoreRequest, request);
-    const { diskFormat, disks, tier, from, connectNetwork, start, allowDamaged } = properties.holdfast ?? {};
-    const target = properties.targetVirtualMachineId;
-    refuseContradiction(vault, item, point, properties);
-    if (properties.recoveryType === 'AlternateLocation' && disks !== undefined) {
-      throw new HoldfastError('InvalidInput', 'A new VM is restored with all disks of the point.', {
-        target: 'properties.holdfast.disks',
-      });
-    }
-    const jobId = await startRestore(workshop, item, point, {
-      kind: properties.recoveryType === 'RestoreDisks' ? 'disks' : 'machine',
-      directory: properties.storageAccountId,
-      ...(diskFormat === undefined ? {} : { diskFormat }),
-      ...(disks === undefined ? {} : { disks }),
-      ...(tier === undefined ? {} : { tier }),
-      ...(from === undefined ? {} : { from }),
-      ...(target === undefined
-        ? {}
-        : { machineName: target.startsWith('/subscriptions/') ? nameOfResourceId(target) : target }),
-      ...(connectNetwork === undefined ? {} : { connectNetwork }),
-      ...(start === undefined ? {} : { start }),
-      ...(allowDamaged === undefined ? {} : { allowDamaged }),
-    });
+    const options = await restoreOptionsOf(
+      scope,
+      { vault, item, point },
+      properties,
+      mayRestoreAnywhere(request),
+    );
+    const jobId = await startRestore(workshop, item, point, options);
     const operationId = await noteOperation(workshop, { jobId });
     return accepted(request, reply, ids.item(vault, item), operationId);
   });

@@ -44,18 +44,58 @@ export const recoveryPoint = z.object({
 });
 export type RecoveryPoint = z.infer<typeof recoveryPoint>;
 
+/** A field of Azure's that is taken where it asks for nothing, and refused where it does. */
+const notOffered = (why: string) =>
+  z.union([z.literal(''), z.null()], { error: `it is not offered: ${why}` }).optional();
+
 export const restoreRequest = z.strictObject({
   properties: z.strictObject({
-    objectType: z.literal('IaasVMRestoreRequest'),
-    /** RestoreDisks: image files in a directory. AlternateLocation: a new VM. */
-    recoveryType: z.enum(['RestoreDisks', 'AlternateLocation']),
-    recoveryPointId: z.string().optional(),
-    sourceResourceId: z.string().optional(),
-    region: z.string().optional(),
-    /** Absolute directory on the VM's host that receives the image files. Created if missing. */
-    storageAccountId: z.string().startsWith('/').max(1024),
+    objectType: z.literal('IaasVMRestoreRequest', {
+      error: 'only IaasVMRestoreRequest is offered: there is no archive tier to bring anything back from',
+    }),
+    /** RestoreDisks: image files in a directory. AlternateLocation: a new VM. The others are not offered yet. */
+    recoveryType: z.enum(['RestoreDisks', 'AlternateLocation', 'OriginalLocation', 'Offline']),
+    recoveryPointId: z.string().max(2048).optional(),
+    sourceResourceId: z.string().max(2048).optional(),
+    region: z.string().max(64).optional(),
+    /**
+     * Where the image files go: the ARM id `…/Microsoft.Storage/storageAccounts/{storage pool of libvirt}`, or an absolute
+     * directory on the VM's host under a restore root of the service. Created if missing.
+     */
+    storageAccountId: z.string().min(1).max(2048),
     /** AlternateLocation: resource id, or plain name, of the VM to create. */
     targetVirtualMachineId: z.string().max(2048).optional(),
+    /** Resource group of the new VM: that of the source's host. */
+    targetResourceGroupId: z.string().max(2048).optional(),
+    /** Connects the new VM to this network: ARM id `…/Microsoft.Network/virtualNetworks/{network of libvirt}`. */
+    virtualNetworkId: z.string().max(2048).optional(),
+    /** A subnet of `virtualNetworkId`; libvirt's networks have but one. */
+    subnetId: z.string().max(2048).optional(),
+    /** Some disks only: -1 is the first disk, 0 the next. RestoreDisks only. */
+    restoreDiskLunList: z.array(z.int().min(-1).max(1024)).max(256).optional(),
+    /** Both mean the same here: there is but one kind of disk. */
+    restoreWithManagedDisks: z.boolean().optional(),
+    createNewCloudService: z.literal(false, { error: 'there are no cloud services' }).optional(),
+    originalStorageAccountOption: z
+      .literal(false, { error: 'name where to restore to in storageAccountId' })
+      .optional(),
+    encryptionDetails: z
+      .strictObject({ encryptionEnabled: z.literal(false, { error: 'restored images are not encrypted' }) })
+      .nullable()
+      .optional(),
+    zones: z.array(z.never(), { error: 'a new VM is on the host of its source' }).nullable().optional(),
+    affinityGroup: notOffered('there are no affinity groups'),
+    targetDomainNameId: notOffered('there are no cloud services'),
+    diskEncryptionSetId: notOffered('restored images are not encrypted'),
+    extendedLocation: notOffered('a new VM is on the host of its source'),
+    identityInfo: notOffered('the service writes as itself'),
+    identityBasedRestoreDetails: notOffered('the service writes as itself'),
+    securedVMDetails: notOffered('the new VM is as secure as its source'),
+    targetDiskNetworkAccessSettings: notOffered('images are not reached over a network'),
+    resourceGuardOperationRequests: z
+      .array(z.never(), { error: 'there are no resource guards' })
+      .nullable()
+      .optional(),
     holdfast: z
       .strictObject({
         /** Default: the format the disk had on the source VM. */
