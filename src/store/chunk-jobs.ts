@@ -18,6 +18,7 @@ import type { Slab } from './slab.ts';
  * The work on bytes, done on a slab by whichever thread has it.
  *
  * - `scan`: `count` chunks of `chunkBytes` lie side by side in `input`; each gets its content id or is found to be zeros.
+ *   With `packing`, those that are not zeros are packed on the way, whether anybody needs it or not.
  * - `pack`: the numbered ones, which have their ids, are compressed and sealed into `output`; to `tryOut` is to open what
  *   came of it and compare.
  * - `unpack`: `count` frames lie in `input` as the table says; they are checked against table and ids. Sealed ones are
@@ -26,10 +27,17 @@ import type { Slab } from './slab.ts';
  * With keys the store is an encrypted one: ids are keyed, and frames are sealed, all of them.
  */
 export type ChunkJob =
-  | { kind: 'scan'; count: number; chunkBytes: number }
-  | { kind: 'pack'; numbers: readonly number[]; chunkBytes: number; level: number; tryOut: boolean }
+  | { kind: 'scan'; count: number; chunkBytes: number; packing?: Packing | undefined }
+  | { kind: 'pack'; numbers: readonly number[]; chunkBytes: number; packing: Packing }
   | { kind: 'unpack'; count: number; plainBytes: number; to: UnpackTarget };
 
+/** How chunks become frames: see `OpenOptions`. */
+export interface Packing {
+  compressionLevel: number;
+  tryOut: boolean;
+}
+
+type ScanJob = Extract<ChunkJob, { kind: 'scan' }>;
 type PackJob = Extract<ChunkJob, { kind: 'pack' }>;
 type UnpackJob = Extract<ChunkJob, { kind: 'unpack' }>;
 
@@ -69,8 +77,8 @@ export function jobBytes(job: ChunkJob): number {
 }
 
 export function runJob(slab: Slab, job: ChunkJob, keys: ContentKeys | undefined): JobResult {
-  if (job.kind === 'scan') return scan(slab, job.count, job.chunkBytes, keys);
-  if (job.kind === 'pack') return keys === undefined ? pack(slab, job) : packSealed(slab, job, keys);
+  if (job.kind === 'scan') return scan(slab, job, keys);
+  if (job.kind === 'pack') return pack(slab, job, keys);
   return open(slab, job.count, job.plainBytes, keys) ?? unpack(slab, job, keys);
 }
 
@@ -85,61 +93,80 @@ function chunkAt(slab: Slab, number: number, chunkBytes: number): Buffer {
   return slab.input.subarray(number * chunkBytes, (number + 1) * chunkBytes);
 }
 
-function scan(slab: Slab, count: number, chunkBytes: number, keys: ContentKeys | undefined): JobResult {
+function scan(slab: Slab, job: ScanJob, keys: ContentKeys | undefined): JobResult {
+  const { count, chunkBytes, packing } = job;
+  let used = 0;
   for (let number = 0; number < count; number++) {
     const plain = chunkAt(slab, number, chunkBytes);
     const zero = isZero(plain);
     slab.setZero(number, zero);
-    if (!zero) slab.setId(number, chunkIdOf(plain, keys));
+    if (zero) continue;
+    slab.setId(number, chunkIdOf(plain, keys));
+    if (packing !== undefined) used = packOne(slab, number, used, { chunkBytes, packing, keys });
   }
   return {};
 }
 
-function pack(slab: Slab, job: PackJob): JobResult {
-  const { numbers, chunkBytes, level } = job;
+function pack(
+  slab: Slab,
+  { numbers, chunkBytes, packing }: PackJob,
+  keys: ContentKeys | undefined,
+): JobResult {
   let used = 0;
-  for (const number of numbers) {
-    const plain = chunkAt(slab, number, chunkBytes);
-    const length = compressInto(plain, level, slab.output.subarray(used));
-    if (length === 0) {
-      const offset = number * chunkBytes;
-      slab.setFrame(number, { codec: codecs.plain, offset, length: chunkBytes, crc: crc32(plain) });
-      continue;
-    }
-    const frame = slab.output.subarray(used, used + length);
-    if (job.tryOut) tryOut(frame, plain);
-    slab.setFrame(number, { codec: codecs.zstd, offset: used, length, crc: crc32(frame) });
-    used += length;
-  }
+  for (const number of numbers) used = packOne(slab, number, used, { chunkBytes, packing, keys });
   return {};
 }
 
-/** As {@link pack}; everything goes to `output`, and what the seals give back is what is tried out. */
-function packSealed(slab: Slab, job: PackJob, keys: ContentKeys): JobResult {
-  const { numbers, chunkBytes, level } = job;
+interface PackOptions {
+  chunkBytes: number;
+  packing: Packing;
+  keys: ContentKeys | undefined;
+}
+
+/** Packs one chunk into `output` from `used` on; returns how far that is used then. */
+function packOne(slab: Slab, number: number, used: number, options: PackOptions): number {
+  const { chunkBytes, packing, keys } = options;
+  if (keys !== undefined) return packSealed(slab, number, used, { ...options, keys });
+  const plain = chunkAt(slab, number, chunkBytes);
+  const length = compressInto(plain, packing.compressionLevel, slab.output.subarray(used));
+  if (length === 0) {
+    const offset = number * chunkBytes;
+    slab.setFrame(number, { codec: codecs.plain, offset, length: chunkBytes, crc: crc32(plain) });
+    return used;
+  }
+  const frame = slab.output.subarray(used, used + length);
+  if (packing.tryOut) tryOut(frame, plain);
+  slab.setFrame(number, { codec: codecs.zstd, offset: used, length, crc: crc32(frame) });
+  return used + length;
+}
+
+/** As {@link packOne}; everything goes to `output`, and what the seals give back is what is tried out. */
+function packSealed(
+  slab: Slab,
+  number: number,
+  start: number,
+  { chunkBytes, packing, keys }: PackOptions & { keys: ContentKeys },
+): number {
   const room = scratch.frame(compressionRoom(chunkBytes));
-  let used = 0;
-  for (const number of numbers) {
-    const plain = chunkAt(slab, number, chunkBytes);
-    const length = compressInto(plain, level, room);
-    const id = slab.id(number);
-    const content = length === 0 ? plain : room.subarray(0, length);
-    const what = { id, codec: length === 0 ? codecs.plain : codecs.zstd, plainLength: chunkBytes };
-    const { codec, parts } = sealFrame(keys, { ...what, content });
-    const start = used;
-    for (const part of parts) {
-      slab.output.set(part, used);
-      used += part.length;
-      freeNow(part, part.length);
-    }
-    const bytes = slab.output.subarray(start, used);
-    slab.setFrame(number, { codec, offset: start, length: bytes.length, crc: crc32(bytes) });
-    if (!job.tryOut) continue;
-    const again = verifySeal(keys, { id, codec, bytes, plainLength: chunkBytes }, content);
-    if (length > 0) tryOut(again, plain);
-    freeNow(again, again.length);
+  const plain = chunkAt(slab, number, chunkBytes);
+  const length = compressInto(plain, packing.compressionLevel, room);
+  const id = slab.id(number);
+  const content = length === 0 ? plain : room.subarray(0, length);
+  const what = { id, codec: length === 0 ? codecs.plain : codecs.zstd, plainLength: chunkBytes };
+  const { codec, parts } = sealFrame(keys, { ...what, content });
+  let used = start;
+  for (const part of parts) {
+    slab.output.set(part, used);
+    used += part.length;
+    freeNow(part, part.length);
   }
-  return {};
+  const bytes = slab.output.subarray(start, used);
+  slab.setFrame(number, { codec, offset: start, length: bytes.length, crc: crc32(bytes) });
+  if (!packing.tryOut) return used;
+  const again = verifySeal(keys, { id, codec, bytes, plainLength: chunkBytes }, content);
+  if (length > 0) tryOut(again, plain);
+  freeNow(again, again.length);
+  return used;
 }
 
 /** Memory of this thread that nobody else looks at, and nobody after the job: in the processor's cache all the time. */

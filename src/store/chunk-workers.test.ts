@@ -12,6 +12,7 @@ import { backUp, bytesFrom, extentsOf, restore, testChunkBytes, testClock } from
 
 const kib = 1024;
 const options = { threads: 2, bytesBeforeThreads: 0 };
+const packing = { compressionLevel: 1, tryOut: true };
 
 /** Zeros, text, noise and text again. */
 function filledSlab(chunkBytes: number): Slab {
@@ -26,7 +27,7 @@ function scanOf(chunkBytes: number): ChunkJob {
 }
 
 function packOf(chunkBytes: number): ChunkJob {
-  return { kind: 'pack', numbers: [1, 2, 3], chunkBytes, level: 1, tryOut: true };
+  return { kind: 'pack', numbers: [1, 2, 3], chunkBytes, packing };
 }
 
 /** What `pack` made of the slab, laid out to be read: as in a pack. */
@@ -82,6 +83,26 @@ describe('work on chunks', () => {
       expect(runJob(unpackable(there), unpack('nowhere'), undefined)).toEqual({});
     },
   );
+
+  test('is the same when what is scanned is packed on the way', () => {
+    const chunkBytes = 64 * kib;
+    const [apart, together] = [filledSlab(chunkBytes), filledSlab(chunkBytes)];
+    runJob(apart, scanOf(chunkBytes), undefined);
+    runJob(apart, packOf(chunkBytes), undefined);
+    runJob(together, { kind: 'scan', count: 4, chunkBytes, packing }, undefined);
+    expect([0, 1, 2, 3].map((number) => together.isZero(number))).toEqual([true, false, false, false]);
+    for (const number of [1, 2, 3]) {
+      expect(together.frame(number)).toEqual(apart.frame(number));
+      expect(together.id(number).equals(apart.id(number))).toBe(true);
+    }
+    expect(
+      runJob(
+        unpackable(together),
+        { kind: 'unpack', count: 3, plainBytes: chunkBytes, to: 'nowhere' },
+        undefined,
+      ),
+    ).toEqual({});
+  });
 
   test('says what is wrong with frames that are not what they should be', () => {
     const packed = filledSlab(64 * kib);

@@ -1,5 +1,5 @@
 import type { ChunkIndex } from './chunk-index.ts';
-import { chunkIdOf, frameOf } from './chunk-jobs.ts';
+import { chunkIdOf, frameOf, type Packing } from './chunk-jobs.ts';
 import type { ChunkWorkers } from './chunk-workers.ts';
 import type { ContentKeys } from './keys/store-keys.ts';
 import { chunkKinds, codecs } from './pack-format.ts';
@@ -12,12 +12,6 @@ export interface NewBytes {
   storedBytes: number;
 }
 
-/** How chunks become frames: see `OpenOptions`. */
-export interface Packing {
-  compressionLevel: number;
-  tryOut: boolean;
-}
-
 /**
  * Brings chunks into the store of which it has no good copy. A copy counts when its pack is durable and not condemned, or
  * pending in this same writer: another writer's pending pack may never be written.
@@ -28,6 +22,8 @@ export class ChunkWriter {
   readonly #packing: Packing;
   readonly #packs: PackWriter;
   readonly #keys: ContentKeys | undefined;
+  /** All of the last window was new. The next one mostly is, too: what is new comes in long stretches, or in small pieces. */
+  #expectsNew = false;
 
   /** `keys`: those of `workers`. */
   constructor(
@@ -50,15 +46,19 @@ export class ChunkWriter {
     count: number,
     chunkBytes: number,
   ): Promise<{ ids: (Buffer | undefined)[]; added: NewBytes }> {
-    await this.#workers.run(slab, { kind: 'scan', count, chunkBytes });
+    const packing = this.#packing;
+    const isPacked = this.#expectsNew;
+    const scan = { kind: 'scan', count, chunkBytes } as const;
+    await this.#workers.run(slab, isPacked ? { ...scan, packing } : scan);
     const ids: (Buffer | undefined)[] = [];
     for (let number = 0; number < count; number++)
       ids.push(slab.isZero(number) ? undefined : Buffer.from(slab.id(number)));
     const numbers = await this.#claimNew(ids, chunkBytes);
     const added = { newBytes: 0, storedBytes: 0 };
+    const notZero = ids.filter((id) => id !== undefined).length;
+    if (notZero > 0) this.#expectsNew = numbers.length === notZero;
     if (numbers.length === 0) return { ids, added };
-    const { compressionLevel: level, tryOut } = this.#packing;
-    await this.#workers.run(slab, { kind: 'pack', numbers, chunkBytes, level, tryOut });
+    if (!isPacked) await this.#workers.run(slab, { kind: 'pack', numbers, chunkBytes, packing });
     for (const number of numbers) {
       const id = ids[number];
       if (id === undefined) continue;

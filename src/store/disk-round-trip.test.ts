@@ -53,6 +53,18 @@ describe.each(storeKinds)('a disk written and read back, in a store that is %s,'
     expect((await restore(store, 'zeros')).equals(Buffer.alloc(content.length))).toBe(true);
   });
 
+  test('stores what it meets again once, also right after a long stretch that was new', async () => {
+    await using store = await newStore();
+    const stretch = bytesFrom(4, 10 * 1024 * kib); // more windows than are worked on at once
+    const zeros = Buffer.alloc(3 * testChunkBytes);
+    const content = Buffer.concat([stretch, stretch, zeros, bytesFrom(5, 1024 * kib), stretch]);
+    const { newBytes } = await backUp(store, 'p', content);
+    const pages = newBytes - stretch.length - 1024 * kib;
+    expect(pages % 8192).toBe(0);
+    expect(pages).toBeLessThan(content.length / 256);
+    expect((await restore(store, 'p')).equals(content)).toBe(true);
+  });
+
   test('reads any stretch, across chunks and zeros', async () => {
     await using store = await newStore();
     const content = Buffer.concat([bytesFrom(1, 40_000), Buffer.alloc(100_000), bytesFrom(3, 33_333)]);
