@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { indexBench } from './index-size.ts';
+import { schedulerBench } from './scheduler.ts';
 import { sparseBench } from './sparse.ts';
 import { storeBench } from './store.ts';
 import { UsageError } from './usage-error.ts';
@@ -21,7 +22,12 @@ interface Bench {
   run(args: readonly string[]): Promise<BenchReport>;
 }
 
-const benches: Record<string, Bench> = { store: storeBench, sparse: sparseBench, index: indexBench };
+const benches: Record<string, Bench> = {
+  store: storeBench,
+  sparse: sparseBench,
+  index: indexBench,
+  scheduler: schedulerBench,
+};
 
 function machine() {
   const os = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Database } from './catalog.ts';
 import { lockFree } from './row-locks.ts';
 import type { ItemRow } from './schema.ts';
@@ -25,6 +26,36 @@ export async function listDueItems(
     );
   }
   return lockFree(db, query.orderBy('next_due_at').orderBy('item_id').limit(options.limit)).execute();
+}
+
+/** What a look at an item's schedule came to. */
+export interface NotedLook {
+  itemId: string;
+  /** Null for an item that nothing is scheduled for: then only `nextDueAt` changes, to null. */
+  handledUntil: string | null;
+  nextDueAt: string | null;
+}
+
+/**
+ * Writes down many looks at once, in the transaction that listed the items as due: nobody else changes them meanwhile. It
+ * is a change of the items all the same, for whoever decides on one at this moment.
+ */
+export async function noteLooks(tx: Database, looks: readonly NotedLook[]): Promise<void> {
+  if (looks.length === 0) return;
+  // Both databases call the columns so.
+  const rows = sql.join(
+    looks.map(
+      ({ itemId, handledUntil, nextDueAt }) =>
+        sql`(${itemId}, cast(${handledUntil} as text), cast(${nextDueAt} as text))`,
+    ),
+  );
+  await sql`
+    update items
+    set schedule_handled_until = coalesce(looks.column2, schedule_handled_until),
+      next_due_at = looks.column3,
+      revision = revision + 1
+    from (values ${rows}) as looks
+    where items.item_id = looks.column1`.execute(tx);
 }
 
 /** Scheduled items that were dealt with up to a moment in the future: the clock was ahead once, or was set back. */

@@ -17,6 +17,8 @@ export {
   type DueCursor,
   listDueItems,
   listItemsAhead,
+  type NotedLook,
+  noteLooks,
 } from './due-items.ts';
 export { deleteHost, findHost, listHosts, saveHost } from './hosts.ts';
 export {
@@ -47,9 +49,11 @@ export {
   type JobWithTasks,
   listJobs,
   listOpenJobs,
+  listTasks,
   markCancelling,
   type NewJobRow,
   purgeJobs,
+  tasksOf,
   updateJob,
   updateTask,
 } from './jobs.ts';

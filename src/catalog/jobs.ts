@@ -65,6 +65,21 @@ export async function findJob(db: Database, jobId: string): Promise<JobWithTasks
   return { job, tasks };
 }
 
+/** The tasks of many jobs, each job's in order; jobs without any are absent. */
+export async function listTasks(
+  db: Database,
+  jobIds: readonly string[],
+): Promise<ReadonlyMap<string, JobTaskRow[]>> {
+  const tasks = await db
+    .selectFrom('job_tasks')
+    .selectAll()
+    .where('job_id', 'in', jobIds)
+    .orderBy('job_id')
+    .orderBy('position')
+    .execute();
+  return Map.groupBy(tasks, (task) => task.job_id);
+}
+
 /** Adds a job with its tasks. What `alongside` writes through the database it is given is kept or lost with them. */
 export async function insertJob(
   db: Database,

@@ -54,7 +54,11 @@ export async function startBackup(
  * The job that {@link startBackup} starts. Whoever starts it has to see to it that the item is not changed meanwhile.
  * @throws what it throws
  */
-export function newBackup(workshop: Workshop, item: ItemRow, options: BackupOptions): NewJob<BackupPayload> {
+export function newBackup(
+  workshop: Pick<Workshop, 'clock' | 'phases'>,
+  item: ItemRow,
+  options: BackupOptions,
+): NewJob<BackupPayload> {
   const until = options.onDemand?.until;
   refuseBackup(item, until === undefined ? undefined : Temporal.Instant.from(until), workshop.clock.now());
   if (workshop.phases.isHeld('snapshot', item.item_id)) throw snapshotRunning(item);

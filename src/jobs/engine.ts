@@ -7,8 +7,11 @@ import {
   insertJob,
   insertJobs,
   type JobRow,
+  type JobWithTasks,
   listCancelling,
+  listTasks,
   markCancelling,
+  tasksOf,
   updateJob,
   updateTask,
 } from '../catalog/index.ts';
@@ -116,7 +119,7 @@ export class JobEngine {
     if (this.#stopping) throw new HoldfastError('ServiceStopping', 'The service is stopping.');
     const row = this.#rowOf(operation, job, this.worker.id);
     await insertJob(this.#db, row, job.taskIds, job.alongside);
-    await this.#setGoing(row.job_id, 'run');
+    this.#setGoing({ job: row, tasks: tasksOf(row.job_id, job.taskIds) }, 'run');
     return row.job_id;
   }
 
@@ -218,11 +221,18 @@ export class JobEngine {
     if (room <= 0 || this.#stopping) return;
     const jobs = await claimJobs(this.#db, this.worker.id, catalogTime(this.#clock.now()), room);
     this.#hasMore = jobs.length === room;
+    if (jobs.length === 0) return;
+    const jobIds = jobs.map((job) => job.job_id);
+    const tasks = await listTasks(this.#db, jobIds).catch((error: unknown) => {
+      for (const jobId of jobIds) this.#strays.add(jobId);
+      throw error;
+    });
     for (const job of jobs) {
       const isNew = job.owner === null && job.status !== 'Cancelling';
       if (!isNew)
         this.#log.info({ jobId: job.job_id, operation: job.operation }, 'taking up a job left open');
-      await this.#setGoing(job.job_id, job.status === 'Cancelling' ? 'cancel' : isNew ? 'run' : 'resume');
+      const record = { job, tasks: tasks.get(job.job_id) ?? [] };
+      this.#setGoing(record, job.status === 'Cancelling' ? 'cancel' : isNew ? 'run' : 'resume');
     }
   }
 
@@ -286,19 +296,18 @@ export class JobEngine {
       .catch((error: unknown) => this.#log.warn({ err: error }, 'the worker could not sign off'));
   }
 
-  /** Never rejects: a job that can't be set going now is ours all the same, and is taken up anew with a later beat. */
-  async #setGoing(jobId: string, how: 'run' | 'resume' | 'cancel'): Promise<void> {
+  /** A job that can't be set going now is ours all the same, and is taken up anew with a later beat. */
+  #setGoing(record: JobWithTasks, how: 'run' | 'resume' | 'cancel'): void {
     try {
-      await this.#launch(jobId, how);
+      this.#launch(record, how);
     } catch (error) {
-      this.#log.error({ jobId, err: error }, 'could not set a job going');
-      this.#strays.add(jobId);
+      this.#log.error({ jobId: record.job.job_id, err: error }, 'could not set a job going');
+      this.#strays.add(record.job.job_id);
     }
   }
 
-  async #launch(jobId: string, how: 'run' | 'resume' | 'cancel'): Promise<void> {
-    const record = await findJob(this.#db, jobId);
-    if (record === undefined) throw new Error(`job ${jobId} vanished`);
+  #launch(record: JobWithTasks, how: 'run' | 'resume' | 'cancel'): void {
+    const jobId = record.job.job_id;
     const operation = this.#operations.get(record.job.operation);
     if (operation === undefined) throw new Error(`no operation '${record.job.operation}' is registered`);
     const abort = new AbortController();

@@ -40,7 +40,7 @@ export { type ReplicaLag, replicaLag, retentionOf } from './replica-state.ts';
 export { noReplica, openReplication, replicateOperation, startReplication } from './replicate.ts';
 export { checkRestore, restoreOperation, startRestore } from './restore.ts';
 export type { RestoreOptions } from './restore-plan.ts';
-export { runScheduler, startDueBackups } from './scheduler.ts';
+export { runScheduler, type SchedulersWorkshop, startDueBackups } from './scheduler.ts';
 export { disableOperation, stopProtection } from './stop-protection.ts';
 export type { DamagedPoint, VerificationSummary } from './store-damage.ts';
 export { StorePlaces } from './store-places.ts';

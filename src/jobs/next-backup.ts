@@ -1,4 +1,11 @@
-import { countItemsUnder, type Database, getItem, type ItemRow, updateItem } from '../catalog/index.ts';
+import {
+  countItemsUnder,
+  type Database,
+  getItem,
+  type ItemRow,
+  type NotedLook,
+  updateItem,
+} from '../catalog/index.ts';
 import {
   type BackupPolicy,
   lookAtSchedule,
@@ -46,12 +53,9 @@ export class Timetables {
 }
 
 /** The columns that say what a look came to. */
-export function notedLook(look: ScheduleLook | undefined) {
-  if (look === undefined) return { next_due_at: null };
-  return {
-    schedule_handled_until: catalogTime(look.handledUntil),
-    next_due_at: catalogTime(look.nextDue),
-  };
+export function notedLook(look: ScheduleLook | undefined): Omit<NotedLook, 'itemId'> {
+  if (look === undefined) return { handledUntil: null, nextDueAt: null };
+  return { handledUntil: catalogTime(look.handledUntil), nextDueAt: catalogTime(look.nextDue) };
 }
 
 /**
@@ -63,6 +67,6 @@ export async function planNextBackup(db: Database, itemId: string, now: Temporal
   const item = await getItem(db, itemId);
   const look = await new Timetables().look(db, item, now);
   // What is due now is left to the scheduler, which writes that it is dealt with together with the job.
-  const nextDueAt = look?.start === undefined ? notedLook(look).next_due_at : catalogTime(now);
+  const nextDueAt = look?.start === undefined ? notedLook(look).nextDueAt : catalogTime(now);
   if (nextDueAt !== item.next_due_at) await updateItem(db, itemId, { next_due_at: nextDueAt });
 }

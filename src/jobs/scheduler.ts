@@ -1,14 +1,14 @@
 import {
-  changeItem,
   type Database,
   type DueCursor,
   type ItemRow,
   listDueItems,
   listItemsAhead,
+  type NotedLook,
+  noteLooks,
   updateItem,
 } from '../catalog/index.ts';
 import { isHoldfastError, messageOf } from '../errors/index.ts';
-import type { ScheduleLook } from '../protection/index.ts';
 import { newBackup } from './backup.ts';
 import type { BackupPayload } from './backup-payload.ts';
 import { catalogTime } from './clock.ts';
@@ -25,8 +25,11 @@ const tickMs = 20_000;
 /** How often retention is applied beside the application after every backup. */
 const maintenanceMs = 60 * 60_000;
 
+/** What starting backups takes of a workshop. */
+export type SchedulersWorkshop = Pick<Workshop, 'db' | 'clock' | 'log' | 'engine' | 'phases' | 'signal'>;
+
 /** How many starts are written down at once; what is due beyond them follows at once. */
-const startsAtOnce = 200;
+const startsAtOnce = 500;
 
 /**
  * Starts what is due now. That an occurrence was handled is written together with its job, so it runs once: not twice,
@@ -34,7 +37,7 @@ const startsAtOnce = 200;
  * not what exists: see `planNextBackup`.
  * @returns ids of the jobs
  */
-export async function startDueBackups(workshop: Workshop): Promise<string[]> {
+export async function startDueBackups(workshop: SchedulersWorkshop): Promise<string[]> {
   const now = workshop.clock.now();
   await catchUpWithClock(workshop, now);
   const timetables = new Timetables();
@@ -44,30 +47,42 @@ export async function startDueBackups(workshop: Workshop): Promise<string[]> {
     const jobIds = await workshop.engine.startMany('Backup', async (tx) => {
       const due = await listDueItems(tx, catalogTime(now), { after, limit: startsAtOnce });
       after = due.length < startsAtOnce ? undefined : due.at(-1);
-      const jobs: NewJob<BackupPayload>[] = [];
+      const chosen: Choice[] = [];
       for (const item of due) {
-        const job = await chooseDue(workshop, tx, timetables, item, now);
-        if (job !== undefined) jobs.push(job);
+        const choice = await chooseDue(workshop, tx, timetables, item, now);
+        if (choice !== undefined) chosen.push(choice);
       }
-      return jobs;
+      await noteLooks(
+        tx,
+        chosen.map(({ noted }) => noted),
+      );
+      return chosen.flatMap(({ job }) => job ?? []);
     });
     started.push(...jobIds);
   } while (after !== undefined && !workshop.signal.aborted);
   return started;
 }
 
+/** What comes of an item that is due; no job where the schedule has changed since that was written. */
+interface Choice {
+  job: NewJob<BackupPayload> | undefined;
+  noted: NotedLook;
+}
+
 async function chooseDue(
-  workshop: Workshop,
+  workshop: SchedulersWorkshop,
   tx: Database,
   timetables: Timetables,
   item: ItemRow,
   now: Temporal.Instant,
-): Promise<NewJob<BackupPayload> | undefined> {
-  let look: ScheduleLook | undefined;
-  let job: NewJob<BackupPayload> | undefined;
+): Promise<Choice | undefined> {
   try {
-    look = await timetables.look(tx, item, now);
-    if (look?.start !== undefined) job = newBackup(workshop, item, { runAt: look.start.at.toString() });
+    const look = await timetables.look(tx, item, now);
+    const runAt = look?.start?.at.toString();
+    return {
+      job: runAt === undefined ? undefined : newBackup(workshop, item, { runAt }),
+      noted: { itemId: item.item_id, ...notedLook(look) },
+    };
   } catch (error) {
     const { item_id: itemId } = item;
     const sentence = `scheduled backup not started: ${messageOf(error)}`;
@@ -75,14 +90,12 @@ async function chooseDue(
     else workshop.log.error({ itemId, err: error }, sentence);
     return undefined;
   }
-  // Somebody else may have stopped it meanwhile.
-  return (await changeItem(tx, item, notedLook(look))) ? job : undefined;
 }
 
 /** How many items one look brings back from the future; the next goes on. */
 const aheadAtOnce = 1000;
 
-async function catchUpWithClock({ db, log }: Workshop, now: Temporal.Instant): Promise<void> {
+async function catchUpWithClock({ db, log }: SchedulersWorkshop, now: Temporal.Instant): Promise<void> {
   for (const item of await listItemsAhead(db, catalogTime(now), aheadAtOnce)) {
     const { item_id: itemId, schedule_handled_until: handledUntil } = item;
     log.warn(

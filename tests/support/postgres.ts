@@ -44,12 +44,15 @@ async function unprivileged(): Promise<
 
 const setUpMs = 120_000;
 
-/** @param durable whether a commit waits for the disk; only a measurement needs it to */
-export async function startPostgres({ durable = false } = {}): Promise<ScratchPostgres> {
+/**
+ * @param options.durable whether a commit waits for the disk; only a measurement needs it to
+ * @param options.parent where its directory is made; the path of a socket must be short
+ */
+export async function startPostgres({ durable = false, parent = tmpdir() } = {}): Promise<ScratchPostgres> {
   const programs = findPrograms();
   const other = await unprivileged();
   const prefix = other?.prefix ?? [];
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-pg-'));
+  const directory = mkdtempSync(join(parent, 'holdfast-pg-'));
   await using cleaning = new AsyncDisposableStack();
   cleaning.defer(() => rmSync(directory, { recursive: true, force: true }));
   if (other !== undefined) chownSync(directory, other.uid, other.gid);
