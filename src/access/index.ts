@@ -9,7 +9,15 @@ export { AuditLog } from './audit-log.ts';
 export { type ClientWithSecret, createClientPrincipal, rotateSecret } from './clients.ts';
 export { type Grant, Grants } from './grants.ts';
 export { createLocalCredential, type LocalCredential } from './local-credential.ts';
-export { changePassword, createPerson, newFirstRunCode, personOf, redeemFirstRunCode } from './people.ts';
+export { OutsideProvider, type PendingSignIn } from './outside-provider.ts';
+export {
+  changePassword,
+  createPerson,
+  newFirstRunCode,
+  personFromOutside,
+  personOf,
+  redeemFirstRunCode,
+} from './people.ts';
 export type { Caller, Principal } from './principal.ts';
 export { atLeast, type Role, type RoleDefinition, roleDefinitions, roleOf, roles } from './roles.ts';
 export { exactScope, type Scope, scopeOfId } from './scopes.ts';

@@ -2,6 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import {
   type Database,
   findPersonByName,
+  findPersonByOutsideId,
   findSetting,
   insertFirstPerson,
   insertPerson,
@@ -12,6 +13,7 @@ import {
 } from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
 import { assignmentRow, type NewRole } from './assignments.ts';
+import type { OutsidePerson } from './outside-provider.ts';
 import { hashPassword, isPassword, passwordProblem } from './passwords.ts';
 
 export interface NewPerson {
@@ -93,6 +95,29 @@ export async function personOf(
 ): Promise<PersonRow | undefined> {
   const person = await findPersonByName(db, userName);
   return (await isPassword(password, person?.password_hash)) ? person : undefined;
+}
+
+/**
+ * The person whom an outside provider vouches for, noted when it comes for the first time. A name that is taken gets an
+ * ending: nobody becomes somebody else by choosing a name elsewhere.
+ */
+export async function personFromOutside(
+  db: Database,
+  { outsideId, userName }: OutsidePerson,
+  now: string,
+): Promise<PersonRow> {
+  const known = await findPersonByOutsideId(db, outsideId);
+  if (known !== undefined) return known;
+  const isTaken = (await findPersonByName(db, userName)) !== undefined;
+  const person: PersonRow = {
+    person_id: randomUUID(),
+    user_name: isTaken ? `${userName}~${digest(outsideId).slice(0, 8)}` : userName,
+    password_hash: null,
+    outside_id: outsideId,
+    created_at: now,
+  };
+  await insertPerson(db, person, []);
+  return person;
 }
 
 const firstRunKey = 'firstRun';

@@ -73,6 +73,8 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
   [`GET ${fleet}/auditLog`]: 'Reader',
   [`GET ${fleet}/auditLogVerification`]: 'Reader',
   'POST /holdfast/sign-in': 'public',
+  'GET /holdfast/openid-connect/sign-in': 'public',
+  'GET /holdfast/openid-connect/callback': 'public',
   'GET /holdfast/first-run': 'public',
   'POST /holdfast/first-run': 'public',
   'GET /holdfast/session': 'signed-in',

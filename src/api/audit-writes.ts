@@ -33,7 +33,8 @@ export function auditWrites(app: FastifyInstance, { audit, log }: { audit: Audit
   app.addHook('onSend', async (request, reply) => {
     const { statusCode } = reply;
     // Told to come back later: nothing was done, and it may be many.
-    if (!isWrite(request) || request.is404 || statusCode === 429) return;
+    if (request.is404 || statusCode === 429) return;
+    if (!isWrite(request) && request.signedInAs === null) return;
     if (request.caller === null && !endsSignIn(request, statusCode)) return;
     const isRefused = request.caller !== null && !request.isAudited;
     const status = isRefused ? 'Refused' : statusCode < 400 ? 'Succeeded' : 'Failed';

@@ -21,6 +21,7 @@ import { registerHosts } from './routes/hosts.ts';
 import { registerJobs } from './routes/jobs.ts';
 import { neighbourRoutes } from './routes/neighbours.ts';
 import { registerOperations } from './routes/operations.ts';
+import { registerOutsideSignIn } from './routes/outside-sign-in.ts';
 import { registerPeople } from './routes/people.ts';
 import { registerPolicies } from './routes/policies.ts';
 import { registerProtectedItems } from './routes/protected-items.ts';
@@ -148,6 +149,7 @@ export function createServer({ scope, credential, tls, log, ...options }: Server
     registerAudit,
     registerPeople,
     registerSignIn,
+    registerOutsideSignIn,
   ])
     register(app, scope, access);
   return app;

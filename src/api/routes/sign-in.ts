@@ -12,9 +12,9 @@ import { deleteSession, type PersonRow } from '../../catalog/index.ts';
 import { HoldfastError, isHoldfastError } from '../../errors/index.ts';
 import { firstRunRequest, passwordChange, type Session, signInRequest } from '../client/index.ts';
 import { clearSessionCookie, setSessionCookie } from '../cookies.ts';
-import { firstRunPage, pageHeaders, welcomePage } from '../first-run-page.ts';
 import { takeForms } from '../form-body.ts';
 import { type ApiScope, parseBody, query } from '../scope.ts';
+import { firstRunPage, pageHeaders, welcomePage } from '../sign-in-pages.ts';
 
 /** People: signing in with a password, out again, and the very first time. */
 export function registerSignIn(app: FastifyInstance, scope: ApiScope, access: Access): void {
@@ -99,7 +99,9 @@ export function registerSignIn(app: FastifyInstance, scope: ApiScope, access: Ac
         request.signedInAs = { id: person.person_id, name: person.user_name };
         const session = answer(reply, person, await beginSession(db, person, now()), 'cookie');
         reply.code(201);
-        return isForm ? reply.headers(pageHeaders).send(welcomePage(person.user_name)) : session;
+        return isForm
+          ? reply.headers(pageHeaders).send(welcomePage(person.user_name, firstRunDone))
+          : session;
       } catch (error) {
         if (!isForm || !isHoldfastError(error)) throw error;
         const { code } = request.body as Record<string, string>;
@@ -112,6 +114,8 @@ export function registerSignIn(app: FastifyInstance, scope: ApiScope, access: Ac
     done();
   });
 }
+
+const firstRunDone = 'You are signed in, and the owner of this service. The link is used up.';
 
 function callerOf(request: FastifyRequest): Caller {
   if (request.caller === null) throw new Error('a route that asks for a caller is public');

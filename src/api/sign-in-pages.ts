@@ -28,10 +28,10 @@ ${problem === undefined ? '' : `<p role="alert"><strong>${escaped(problem)}</str
 </form>`);
 }
 
-export function welcomePage(userName: string): string {
+export function welcomePage(userName: string, sentence: string): string {
   return page(`
 <h1>Welcome, ${escaped(userName)}</h1>
-<p>You are signed in, and the owner of this service. The link is used up.</p>`);
+<p>${escaped(sentence)}</p>`);
 }
 
 const page = (body: string) =>
