@@ -5,6 +5,7 @@ import { refusedRoutes } from './routes/refusals.ts';
 import { replicaPath } from './routes/replicas.ts';
 import {
   containerPath,
+  fabricPath,
   groupPath,
   itemPath,
   roleAssignmentScopes,
@@ -158,6 +159,7 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
     `${vaultPath}/backupUsageSummaries`,
     `${vaultPath}/backupstorageconfig/vaultstorageconfig`,
     `${vaultPath}/backupProtectionContainers`,
+    `${vaultPath}/backupProtectableItems`,
     containerPath,
     ...emptyLists,
   ]),
@@ -172,6 +174,7 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
   [`GET ${recoveryServices(subscriptionPath)}/locations/:location/deletedVaults/:vault`]: 'signed-in',
   [`POST ${recoveryServices(subscriptionPath)}/locations/:location/deletedVaults/:vault/undelete`]:
     'signed-in',
+  [`POST ${fabricPath}/refreshContainers`]: 'Operator',
   [`POST ${vaultPath}/backupValidateOperation`]: 'Operator',
   [`POST ${vaultPath}/backupTriggerValidateOperation`]: 'Operator',
   // What is refused to everybody needs no more than to know where.

@@ -2,6 +2,7 @@ import type { RegisterRoutes } from '../scope.ts';
 import { registerComputeMachines } from './compute-machines.ts';
 import { registerContainers } from './containers.ts';
 import { registerLocations } from './locations.ts';
+import { registerProtectableItems } from './protectable-items.ts';
 import { registerProviders } from './providers.ts';
 import { registerRefusals } from './refusals.ts';
 import { registerResourceGroups } from './resource-groups.ts';
@@ -21,6 +22,7 @@ export const neighbourRoutes: readonly RegisterRoutes[] = [
   registerUsages,
   registerStorageConfig,
   registerContainers,
+  registerProtectableItems,
   registerLocations,
   registerValidateRestore,
   registerRefusals,

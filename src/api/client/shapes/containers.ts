@@ -17,3 +17,19 @@ export const protectionContainer = z.object({
   }),
 });
 export type ProtectionContainer = z.infer<typeof protectionContainer>;
+
+/** A VM that could be protected. */
+export const protectableItem = z.object({
+  ...resource,
+  properties: z.object({
+    protectableItemType: z.literal('Microsoft.Compute/virtualMachines'),
+    backupManagementType: z.literal('AzureIaasVM'),
+    workloadType: z.literal('VM'),
+    friendlyName: z.string(),
+    virtualMachineId: z.string(),
+    virtualMachineVersion: z.literal('Compute'),
+    resourceGroup: z.string(),
+    protectionState: z.literal('NotProtected'),
+  }),
+});
+export type ProtectableItem = z.infer<typeof protectableItem>;
