@@ -48,6 +48,7 @@ const all = (requirement: Requirement, paths: readonly string[]) =>
  */
 export const accessTable: Readonly<Record<string, Requirement>> = {
   'GET /holdfast/service': 'signed-in',
+  'GET /openapi.json': 'public',
   'GET /subscriptions': 'filtered',
   [`GET ${subscriptionPath}`]: 'filtered',
   'GET /tenants': 'signed-in',

@@ -2,6 +2,7 @@ import type { RegisterRoutes } from '../scope.ts';
 import { registerComputeMachines } from './compute-machines.ts';
 import { registerContainers } from './containers.ts';
 import { registerLocations } from './locations.ts';
+import { registerOpenApi } from './openapi.ts';
 import { registerProtectableItems } from './protectable-items.ts';
 import { registerProviders } from './providers.ts';
 import { registerRefusals } from './refusals.ts';
@@ -26,4 +27,5 @@ export const neighbourRoutes: readonly RegisterRoutes[] = [
   registerLocations,
   registerValidateRestore,
   registerRefusals,
+  registerOpenApi,
 ];
