@@ -10,8 +10,6 @@ export type Version = (typeof versions)[number];
 export interface Result extends Cost {
   /** Bytes the tool's storage grew by; for a restore 0. */
   addedBytes: number;
-  /** Bytes of new content before compression, where the tool tells. */
-  newBytes?: number;
 }
 
 /** One program with its own storage under a directory of its own. */
@@ -70,9 +68,7 @@ export function holdfast(place: Place, options: { known: boolean; env: Record<st
     async backUp(version) {
       const known = options.known && version !== 'first' ? ['first', place.changes(version)] : [];
       const command = [...storeProcess, 'backup', store, place.image(version), version, ...known] as const;
-      const { stdout, ...result } = await measured(place, place.directory, command, options.env);
-      const { newBytes } = JSON.parse(stdout) as { newBytes: number };
-      return { ...result, newBytes };
+      return await measured(place, place.directory, command, options.env);
     },
     async restore() {
       const restored = join(place.directory, 'restored');

@@ -13,6 +13,12 @@ export interface NewBytes {
 }
 
 /**
+ * Of zstd, for chunks of which a part was written: they are few, fetching the rest of each costs as much as compressing it
+ * does, and what they take is taken again with every point. See `docs/store-format.md`, "Why so".
+ */
+const scatteredLevel = 6;
+
+/**
  * Brings chunks into the store of which it has no good copy. A copy counts when its pack is durable and not condemned, or
  * pending in this same writer: another writer's pending pack may never be written.
  */
@@ -40,13 +46,14 @@ export class ChunkWriter {
     this.#packs = packs;
   }
 
-  /** The first `count` chunks in the slab's input; returns their ids, undefined for zeros. */
+  /** The first `count` chunks in the slab's input, `isScattered`: most of them changed only in part. Ids; undefined for zeros. */
   async writeData(
     slab: Slab,
-    count: number,
-    chunkBytes: number,
+    { count, chunkBytes, isScattered }: { count: number; chunkBytes: number; isScattered: boolean },
   ): Promise<{ ids: (Buffer | undefined)[]; added: NewBytes }> {
-    const packing = this.#packing;
+    const { compressionLevel } = this.#packing;
+    const level = isScattered ? Math.max(compressionLevel, scatteredLevel) : compressionLevel;
+    const packing = { ...this.#packing, compressionLevel: level };
     const isPacked = this.#expectsNew;
     const scan = { kind: 'scan', count, chunkBytes } as const;
     await this.#workers.run(slab, isPacked ? { ...scan, packing } : scan);

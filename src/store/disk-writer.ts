@@ -130,9 +130,10 @@ class WindowWriter {
     const { signal, writer, chunkSizeBytes } = this.#parts;
     const planned = this.#plan(work);
     const count = planned.filter(({ slot }) => slot !== undefined).length;
-    await this.#fill(work.pieces, planned, slab);
+    const fromBase = await this.#fill(work.pieces, planned, slab);
     signal.throwIfAborted();
-    const { ids, added } = await writer.writeData(slab, count, chunkSizeBytes);
+    const isScattered = fromBase * 2 > count;
+    const { ids, added } = await writer.writeData(slab, { count, chunkBytes: chunkSizeBytes, isScattered });
     this.#count(added);
     return planned.map(({ chunk, slot }) => ({
       first: chunk,
@@ -172,8 +173,11 @@ class WindowWriter {
     return { start, end: Math.min(start + this.#parts.chunkSizeBytes, this.#request.sizeBytes) };
   }
 
-  /** Brings the content of the planned chunks into the slab. Nothing touches it any more when this has settled. */
-  async #fill(pieces: readonly Piece[], planned: readonly PlannedChunk[], slab: Slab): Promise<void> {
+  /**
+   * Brings the content of the planned chunks into the slab; of how many a part is the base's. Nothing touches it any more
+   * when this has settled.
+   */
+  async #fill(pieces: readonly Piece[], planned: readonly PlannedChunk[], slab: Slab): Promise<number> {
     const { chunkSizeBytes } = this.#parts;
     const work: Promise<void>[] = [];
     const fromBase: BaseContent[] = [];
@@ -196,6 +200,7 @@ class WindowWriter {
       work.push(this.#reads.run(() => this.#read(offset, into)));
     }
     await settleAll(work);
+    return this.#base === undefined ? 0 : fromBase.length;
   }
 
   async #read(offset: number, into: Buffer): Promise<void> {

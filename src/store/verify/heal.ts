@@ -179,7 +179,8 @@ class Healer {
         throw new Error(`the source gave ${data.length} bytes at ${offset} where ${length} were asked for`);
       if (data.buffer !== into.buffer || data.byteOffset !== into.byteOffset) into.set(data);
       slab.input.fill(0, length, count * chunkSizeBytes);
-      return (await this.#writer.writeData(slab, count, chunkSizeBytes)).ids;
+      const chunks = { count, chunkBytes: chunkSizeBytes, isScattered: false };
+      return (await this.#writer.writeData(slab, chunks)).ids;
     });
   }
 
