@@ -9,6 +9,7 @@ import {
   insertItem,
   insertReplica,
   insertVault,
+  listOpenJobs,
   openCatalog,
   saveHost,
   type VaultRow,
@@ -65,6 +66,8 @@ export interface SmallEstate extends AsyncDisposable {
   addReplica(retention?: ReplicaRetention): Promise<void>;
   /** The job that replicates the vault now, waited for with what it sets going; undefined when none is open. */
   replicated(): Promise<string | undefined>;
+  /** Waits for every job that is open, and for the maintenance after it. */
+  idle(): Promise<void>;
   /** Ends the service as SIGTERM does, and starts it anew. */
   restart(): Promise<void>;
   /**
@@ -151,6 +154,11 @@ export async function createSmallEstate(): Promise<SmallEstate> {
       await estate.workshop.engine.wait(jobId);
       await maintenanceIdle(estate.workshop);
     },
+    async idle() {
+      for (const { job_id: jobId } of await listOpenJobs(estate.workshop.db))
+        await estate.workshop.engine.wait(jobId);
+      await maintenanceIdle(estate.workshop);
+    },
     async [Symbol.asyncDispose]() {
       await stop();
       await scratch[Symbol.asyncDispose]();
@@ -186,7 +194,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     const catalog = await openCatalog(scratch.place);
     const db = catalog.db.withPlugin(mortal);
     const life = new AbortController();
-    const engine = new JobEngine(db, clock, log);
+    const engine = new JobEngine(db, clock, log, { home: 'this' });
     const workshop: Workshop = {
       db,
       engine,
@@ -200,7 +208,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
         },
         log,
       ),
-      ...createLimits(catalog.db, clock, log, engine.worker),
+      ...createLimits(db, clock, log, engine.worker),
       background: new BackgroundWork(),
       clock,
       log,
