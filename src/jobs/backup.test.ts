@@ -205,7 +205,9 @@ describe('a backup', () => {
     expect(await pointsOf()).toHaveLength(1);
   });
 
-  it('can be cancelled until the snapshot is taken, and not after', async () => {
+  it('can be cancelled while it takes its snapshot, and while it transfers, and leaves nothing behind', async () => {
+    await backUp();
+    const [before] = await pointsOf();
     const held = holdNext('takePoint');
     const jobId = await startBackup(estate.workshop, await estate.item(), onDemand);
     await held.reached;
@@ -217,9 +219,43 @@ describe('a backup', () => {
     const transfer = holdNext('openPoint');
     const other = await startBackup(estate.workshop, await estate.item(), onDemand);
     await transfer.reached;
-    await expect(estate.workshop.engine.cancel(other)).rejects.toMatchObject({ code: 'JobNotCancellable' });
-    transfer.goOn();
+    expect(await pointsOf()).toHaveLength(2);
+    await estate.workshop.engine.cancel(other);
+    transfer.fail(new DOMException('aborted', 'AbortError'));
     await estate.settled(other);
+    expect(await jobOf(other)).toMatchObject({
+      status: 'Cancelled',
+      tasks: {
+        'Take Snapshot': { status: 'Completed' },
+        'Transfer data to vault': { status: 'Cancelled' },
+      },
+    });
+    expect(await pointsOf()).toEqual([before]);
+
+    estate.host.write(estate.vmUuid, 'vda', 8192, bytes(4096, 5));
+    await backUp();
+    const last = (await pointsOf()).at(-1)?.point_id ?? '';
+    expect(await stored(last, 'vda')).toEqual(estate.host.contentOf(estate.vmUuid, 'vda'));
+    // Its layer is merged as soon as those below it are.
+    estate.now = estate.now.add({ hours: 24 * 5 });
+    await backUp();
+    expect(await estate.host.listPoints(estate.vmUuid)).toEqual([(await pointsOf()).at(-1)?.point_id]);
+  });
+
+  it('that was being cancelled when the process died leaves nothing behind either', async () => {
+    await backUp();
+    const [before] = await pointsOf();
+    const held = holdNext('openPoint');
+    const jobId = await startBackup(estate.workshop, await estate.item(), onDemand);
+    await held.reached;
+    await updateJob(estate.workshop.db, jobId, { status: 'Cancelling' });
+    held.fail(new Error('the process went away'));
+    await estate.restart();
+    await estate.settled(jobId);
+    expect(await jobOf(jobId)).toMatchObject({ status: 'Cancelled' });
+    expect(await pointsOf()).toEqual([before]);
+    const { points } = await (await estate.store()).listPoints();
+    expect(points.map((point) => point.pointId)).toEqual([before?.point_id]);
   });
 });
 

@@ -6,6 +6,7 @@ import {
   insertPoint,
   inVault,
   updateItem,
+  updatePoint,
 } from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
 import type { JobStatus } from '../protection/index.ts';
@@ -88,11 +89,7 @@ export function backupOperation(workshop: Workshop): Operation<BackupPayload> {
       maintainItem(workshop, itemId);
       replicateAfterBackup(workshop, itemId);
     },
-    cancelRefusal(context) {
-      return context.taskStatus(takeSnapshot) === 'Completed'
-        ? 'The snapshot has been taken; a backup can be cancelled only until then.'
-        : undefined;
-    },
+    cancelRefusal: () => undefined,
   };
 }
 
@@ -116,11 +113,22 @@ async function finishWith(
     if (error !== undefined) await context.setError(jobErrorOf(error));
     return status;
   } catch (error) {
-    if (!(context.signal.reason instanceof ServiceStopping)) {
-      await note(context.signal.aborted ? 'Cancelled' : 'Failed', error);
-    }
+    if (context.signal.reason instanceof ServiceStopping) throw error;
+    if (context.signal.aborted) await discardPoint(workshop, context.payload);
+    await note(context.signal.aborted ? 'Cancelled' : 'Failed', error);
     throw error;
   }
+}
+
+/**
+ * Gives up what a cancelled backup has made: its snapshot, and a record that it may have committed and not noted. The
+ * maintenance after the job removes them, and the next backup starts from the last good point. A point that is in the
+ * vault already stays: that it is there was said.
+ */
+async function discardPoint(workshop: Workshop, { itemId, pointId }: BackupPayload): Promise<void> {
+  const point = await findPoint(workshop.db, itemId, pointId);
+  if (point === undefined || point.in_vault !== inVault.no) return;
+  await updatePoint(workshop.db, pointId, { in_snapshot: 0, in_vault: inVault.leaving });
 }
 
 async function backUp(workshop: Workshop, context: JobContext<BackupPayload>) {

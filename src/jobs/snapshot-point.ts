@@ -30,7 +30,11 @@ export async function takeSnapshotPoint(
     const host = await workshop.estate.host(item.host_name);
     using _place = await workshop.snapshots.enter(item.host_name, context.signal);
     const { pointId } = context.payload;
-    return host.takePoint({ machineUuid: item.vm_uuid, pointId, excludedDisks, consistency }, context.signal);
+    // Awaited here: the place is kept until it is over.
+    return await host.takePoint(
+      { machineUuid: item.vm_uuid, pointId, excludedDisks, consistency },
+      context.signal,
+    );
   };
   const wanted =
     policy?.snapshotConsistencyType === 'OnlyCrashConsistent' ? 'crash' : 'application-or-file-system';
