@@ -198,6 +198,7 @@ async function fillCatalog(db: Database, items: number): Promise<Temporal.Instan
       duties_since: text(start),
       state: 'Protected',
       excluded_disks_json: '[]',
+      agent_json: null,
       created_at: text(start),
       last_backup_status: 'Completed',
       last_backup_at: text(start),

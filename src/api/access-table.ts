@@ -108,6 +108,9 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
   [`DELETE ${groupFleet}/hosts/:host`]: 'Owner',
   [`GET ${fleet}/virtualMachines`]: 'filtered',
   [`GET ${groupFleet}/virtualMachines/:machine`]: 'Reader',
+  // Whoever installs it has a program of ours run in the guest as root.
+  [`POST ${groupFleet}/virtualMachines/:machine/installFreezeHook`]: 'Owner',
+  [`GET ${fleet}/freezeHook`]: 'signed-in',
   [`GET ${compute(subscriptionPath)}/virtualMachines`]: 'filtered',
   [`GET ${compute(subscriptionPath)}/locations/:location/virtualMachines`]: 'filtered',
   [`GET ${compute(groupPath)}/virtualMachines`]: 'filtered',

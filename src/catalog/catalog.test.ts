@@ -72,6 +72,7 @@ const item: ItemRow = {
   duties_since: '2026-01-01T00:00:00.000Z',
   state: 'IRPending',
   excluded_disks_json: '[]',
+  agent_json: null,
   created_at: '2026-01-01T00:00:00.000Z',
   last_backup_status: '',
   last_backup_at: null,

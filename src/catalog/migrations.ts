@@ -99,6 +99,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn('duties_since', 'text', (c) => c.notNull())
         .addColumn('state', 'text', (c) => c.notNull())
         .addColumn('excluded_disks_json', 'text', (c) => c.notNull())
+        .addColumn('agent_json', 'text')
         .addColumn('created_at', 'text', (c) => c.notNull())
         .addColumn('last_backup_status', 'text', (c) => c.notNull())
         .addColumn('last_backup_at', 'text')

@@ -132,6 +132,8 @@ export interface ItemRow {
   duties_since: string;
   state: ItemState;
   excluded_disks_json: string;
+  /** What was last found out of the VM's guest agent; null: not looked yet. */
+  agent_json: string | null;
   created_at: string;
   last_backup_status: string;
   last_backup_at: string | null;

@@ -114,6 +114,8 @@ const item: ProtectedItem = {
     protectionState: 'Protected',
     isScheduledForDeferredDelete: false,
     softDeleteRetentionPeriodInDays: 14,
+    healthStatus: 'Passed',
+    healthDetails: [],
     protectionStatus: 'Healthy',
     lastBackupStatus: 'Completed',
     lastBackupTime: '2026-11-21T05:00:00Z',
@@ -370,6 +372,23 @@ describe('changes', () => {
       extendedLocation: { name: 'z1', type: 'EdgeZone' },
       properties: { uri: 'qemu:///system', overlayDirectory: '/var/o' },
     });
+  });
+
+  test('the freeze hook is installed, or printed with what to do', async () => {
+    const at = 'GROUP/providers/Holdfast.Fleet/virtualMachines/web-1/installFreezeHook';
+    const { run } = await world({
+      [`POST ${at}`]: { path: '/etc/qemu/fsfreeze-hook.d/h', left: ['Restart it.', 'Smile.'] },
+      'GET SUB/providers/Holdfast.Fleet/freezeHook': {
+        name: 'h',
+        script: '#!/bin/sh\n',
+        steps: ['Save it.'],
+      },
+    });
+    expect((await run('vm install-hook web-1')).out).toBe(
+      'Freeze hook  /etc/qemu/fsfreeze-hook.d/h\nLeft to do   Restart it.\n             Smile.\n',
+    );
+    const printed = await run('vm install-hook web-1 --print');
+    expect([printed.out, printed.err]).toEqual(['#!/bin/sh\n', '1. Save it.\n']);
   });
 
   test('a vault is created with its store and tags', async () => {

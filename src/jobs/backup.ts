@@ -10,6 +10,7 @@ import {
 } from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
 import type { JobStatus } from '../protection/index.ts';
+import { refreshAgent } from './agent-record.ts';
 import { type BackupPayload, takeSnapshot, transferToVault } from './backup-payload.ts';
 import { transferPhase } from './backup-transfer.ts';
 import { changedMeanwhile, refuseBackup } from './change-item.ts';
@@ -205,4 +206,5 @@ async function snapshotPhase(
     'Recovery Point Expiry Time in UTC': shownExpiry(expiry),
     ...consistencyProperties(frozen),
   });
+  await refreshAgent(workshop, item, frozen);
 }

@@ -20,6 +20,7 @@ import {
   refusalError,
   type VmFacts,
 } from '../protection/index.ts';
+import { recordAgent } from './agent-record.ts';
 import { bindToMachine, refuseUnlessGone } from './bind-item.ts';
 import { changedMeanwhile, changeWithJob, type ItemPayload } from './change-item.ts';
 import { catalogTime } from './clock.ts';
@@ -142,6 +143,7 @@ async function enable(
 ): Promise<string> {
   const item: ItemRow = {
     item_id: payload.itemId,
+    agent_json: null,
     vault_id: vault.vault_id,
     vm_uuid: machine.uuid,
     host_resource_group: host.resource_group,
@@ -266,6 +268,8 @@ export function configureOperation(workshop: Workshop): Operation<ConfigurePaylo
     const item = await getItem(workshop.db, itemId);
     const host = await workshop.estate.host(item.host_name);
     await host.getMachine(item.vm_uuid);
+    const { status } = await recordAgent(workshop, item, context.signal);
+    await context.setProperties({ 'Guest agent': status });
     await workshop.estate.store(await getVault(workshop.db, item.vault_id));
     return 'Completed' as const;
   };

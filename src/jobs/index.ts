@@ -14,6 +14,7 @@ export {
   type Store,
   type StoreSecret,
 } from '../store/index.ts';
+export { agentOf } from './agent-record.ts';
 export { BackgroundWork } from './background-work.ts';
 export { backupOperation, startBackup } from './backup.ts';
 export type { Clock } from './clock.ts';
@@ -23,6 +24,7 @@ export { deleteData, deleteDataOperation } from './delete-data.ts';
 export { type EditConditions, itemsUnder, removePolicy, savePolicy } from './edit-policy.ts';
 export { JobEngine, type JobError } from './engine.ts';
 export { Estate, type EstateOpeners, type FoundMachine, type HostStatus, sameConnection } from './estate.ts';
+export { freezeHookByHand } from './freeze-hook.ts';
 export { nameFullHome } from './full-home.ts';
 export { createLimits } from './limits.ts';
 export type { Logger } from './logger.ts';

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { findJob, listPoints, updateItem } from '../catalog/index.ts';
 import { type ErrorCode, HoldfastError } from '../errors/index.ts';
 import { enhancedPolicy } from '../protection/index.ts';
+import { agentOf } from './agent-record.ts';
 import { startBackup } from './backup.ts';
 import { underPolicy } from './policies.ts';
 import { consistencyProperties } from './snapshot-point.ts';
@@ -79,6 +80,38 @@ it('tries again with the freeze where that was not the reason, or the VM needs i
   expect((await backUp()).properties).toMatchObject({ 'Consistency reason': 'The guest has no agent.' });
   failTake('UserErrorFsFreezeFailed', 2);
   expect(await backUp()).toMatchObject({ status: 'Failed' });
+});
+
+it('looks at the agent again where a point shows that what is known of it is no longer so', async () => {
+  const asked = () => {
+    let count = 0;
+    estate.host.onCall = (operation) => void (operation === 'reportAgent' && count++);
+    return () => count;
+  };
+  const first = asked();
+  await backUp();
+  expect(first()).toBe(1);
+  expect(agentOf(await estate.item())).toMatchObject({
+    status: 'absent',
+    problem: { code: 'UserErrorGuestAgentStatusUnavailable' },
+  });
+  const second = asked();
+  await backUp();
+  expect(second()).toBe(0);
+  const { takePoint } = estate.host;
+  estate.host.takePoint = async (request) => ({
+    ...(await takePoint(request)),
+    consistency: 'file-system',
+    consistencyReason: undefined,
+    consistencyCode: undefined,
+  });
+  const third = asked();
+  await backUp();
+  expect(third()).toBe(1);
+  estate.host.onCall = (operation) => {
+    if (operation === 'reportAgent') throw new HoldfastError('HostUnreachable', 'Away.');
+  };
+  expect(await backUp()).toMatchObject({ status: 'Completed' });
 });
 
 it('has nothing to explain of a point as good as was wanted', () => {

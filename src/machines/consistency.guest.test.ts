@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Lab, type LabGuest, startLab } from '../../tests/lab/index.ts';
 import { until } from '../../tests/support/until.ts';
 import type { Host } from './host.ts';
-import { openLabHost, overlaysIn } from './testing/lab-host.ts';
+import { contentOfPoint, openLabHost, overlaysIn } from './testing/lab-host.ts';
 
 let lab: Lab;
 let guest: LabGuest;
@@ -72,6 +72,67 @@ describe('a guest', () => {
     // The one who kept thawing has noted it: the next point freezes again.
     await until('the thaw is noted', async () => (await takePoint()).consistency === 'file-system');
     expect(await guest.isFrozen()).toBe(false);
+  });
+
+  it('whose scripts succeed around the freeze gives application-consistent points, and says which failed', async () => {
+    const [host] = hosts;
+    if (host === undefined) throw new Error('no host yet');
+    expect(await host.reportAgent(guest.uuid)).toMatchObject({
+      status: 'ready',
+      version: expect.stringMatching(/^\d/),
+      canFreeze: true,
+      fileAccess: true,
+      freezeHooks: 'enabled',
+      scripts: false,
+    });
+    const path = '/etc/qemu/fsfreeze-hook.d/holdfast-freeze-hook';
+    expect(await host.installFreezeHook(guest.uuid)).toEqual({ path, left: [] });
+    expect(await takePoint()).toMatchObject({ consistency: 'file-system', code: undefined }); // nothing to run
+
+    await guest.exec(['/bin/mkdir', '-p', '/etc/azure']);
+    const put = async (file: string, text: string, mode: string) => {
+      await guest.writeFile(file, text);
+      await guest.exec(['/bin/chmod', mode, file]);
+    };
+    const mark = (word: string) => `#!/bin/sh\necho ${word}-mark >>/mnt/vda/marks; sync\n`;
+    await put('/etc/azure/pre', mark('before'), '700');
+    await put('/etc/azure/post', mark('after'), '700');
+    const configure = (continueBackupOnFailure: boolean) => {
+      const scripts = { preScriptLocation: '/etc/azure/pre', postScriptLocation: '/etc/azure/post' };
+      const config = {
+        pluginName: 'ScriptRunner',
+        ...scripts,
+        continueBackupOnFailure,
+        fsFreezeEnabled: true,
+      };
+      return put('/etc/azure/VMSnapshotScriptPluginConfig.json', JSON.stringify(config), '600');
+    };
+    await configure(true);
+    expect(await takePoint()).toEqual({ consistency: 'application', code: undefined, reason: undefined });
+    const content = (await contentOfPoint(host, guest.uuid, `p${pointCount}`)).get('vda');
+    expect([content?.includes('before-mark'), content?.includes('after-mark')]).toEqual([true, false]);
+    expect(await guest.isFrozen()).toBe(false);
+    expect(await host.reportAgent(guest.uuid)).toMatchObject({ freezeHooks: 'holdfast', scripts: true });
+
+    await put('/etc/azure/post', '#!/bin/sh\nexit 3\n', '700');
+    expect(await takePoint()).toMatchObject({
+      consistency: 'file-system',
+      code: 'Post-ScriptExecutionFailed',
+    });
+    await put('/etc/azure/pre', '#!/bin/sh\nexit 4\n', '700');
+    expect(await takePoint()).toMatchObject({
+      consistency: 'file-system',
+      code: 'Pre-ScriptExecutionFailed',
+    });
+    await configure(false);
+    await expect(takePoint()).rejects.toMatchObject({ code: 'Pre-ScriptExecutionFailed' });
+    expect(await guest.isFrozen()).toBe(false);
+    await guest.exec(['/bin/rm', path]);
+    expect(await takePoint()).toMatchObject({
+      consistency: 'file-system',
+      code: 'UserErrorFreezeHookMissing',
+    });
+    await guest.exec(['/bin/rm', '/etc/azure/VMSnapshotScriptPluginConfig.json']);
   });
 
   it('that is switched off and on while it is frozen is backed up crash-consistent, and comes back unfrozen', async () => {

@@ -1,9 +1,11 @@
 import type {
+  AgentReport,
   CreateDiskRequest,
   DefineRestoredRequest,
   DiskTarget,
   FrozenPoint,
   FrozenPointReader,
+  HookInstallation,
   HostFacts,
   Machine,
   OpenPointRequest,
@@ -40,6 +42,14 @@ export interface Host extends AsyncDisposable {
   hasNetwork(name: string, signal?: AbortSignal): Promise<boolean>;
   /** The directory of a storage pool that is one, for restores into it. @throws ResourceNotFound, InvalidInput */
   poolDirectory(name: string, signal?: AbortSignal): Promise<string>;
+
+  /** Asks the guest's agent what it is and can do; changes nothing. Never throws for an agent that does not answer. */
+  reportAgent(uuid: string, signal?: AbortSignal): Promise<AgentReport>;
+  /**
+   * Puts our freeze hook into the guest, which runs an administrator's scripts for application-consistent points.
+   * @throws UserErrorGuestFileAccessNotAllowed, UserErrorGuestAgentStatusUnavailable, AzureVmOffline
+   */
+  installFreezeHook(uuid: string, signal?: AbortSignal): Promise<HookInstallation>;
 
   /**
    * Freezes all disks of the machine at one moment. When it throws, nothing of the attempt is left behind. Asked again

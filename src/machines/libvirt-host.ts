@@ -1,11 +1,13 @@
 import { chmod } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { makeDirectoryDurable } from '../platform/index.ts';
+import { reportAgent } from './agent-report.ts';
 import { defineRestored, discardRestored } from './define-restored.ts';
 import { expirePoints, releaseMachine } from './expire-points.ts';
 import type { Host } from './host.ts';
 import type { HostAlert, HostClock, HostContext, HostLog } from './host-context.ts';
 import { createDiskTarget } from './images/index.ts';
+import { installFreezeHook } from './install-hook.ts';
 import { createInstantDisk, flattenMachine } from './instant-disk.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { LayerPins } from './layer-pins.ts';
@@ -110,6 +112,19 @@ class LibvirtHost implements Host {
 
   poolDirectory: Host['poolDirectory'] = (name, signal) =>
     withCodes(name, () => poolDirectory(this.#host, name, signal));
+
+  reportAgent: Host['reportAgent'] = async (uuid, signal) =>
+    withCodes(uuid, async () =>
+      reportAgent(this.#host, await viewMachine(this.#host, checkUuid(uuid), signal)),
+    );
+
+  /** Not beside a freeze: the agent does one thing at a time. */
+  installFreezeHook: Host['installFreezeHook'] = async (uuid, signal) => {
+    const checked = checkUuid(uuid);
+    return this.#alone(checked, signal, async () =>
+      installFreezeHook(this.#host, await viewMachine(this.#host, checked, signal)),
+    );
+  };
 
   takePoint: Host['takePoint'] = async (request, signal) => {
     const machineUuid = checkUuid(request.machineUuid);

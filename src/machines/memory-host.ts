@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { open, readFile, unlink } from 'node:fs/promises';
-import { HoldfastError } from '../errors/index.ts';
+import { errorCatalogue, HoldfastError } from '../errors/index.ts';
 import type { Host } from './host.ts';
 import type {
   CreateDiskRequest,
@@ -149,6 +149,23 @@ export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost
       const left = [...machineOf(uuid).disks.keys()].filter((target) => !excludedDisks.includes(target));
       if (left.length > 0) return [];
       return [{ code: 'InvalidInput', disk: undefined, message: 'It has no disk.', action: 'Add one.' }];
+    },
+    async reportAgent(uuid) {
+      await host.onCall('reportAgent');
+      machineOf(uuid);
+      const code = 'UserErrorGuestAgentStatusUnavailable';
+      return {
+        checkedAt: clock.now().toString(),
+        status: 'absent',
+        canFreeze: false,
+        fileAccess: false,
+        problem: { code, message: 'The guest has no agent.', action: errorCatalogue[code].action },
+      };
+    },
+    async installFreezeHook(uuid) {
+      await host.onCall('installFreezeHook');
+      machineOf(uuid);
+      throw new HoldfastError('UserErrorGuestAgentStatusUnavailable', 'The guest has no agent.');
     },
     async takePoint(request: TakePointRequest): Promise<FrozenPoint> {
       await host.onCall('takePoint');

@@ -60,6 +60,33 @@ export interface ProtectionObstacle {
   action: string;
 }
 
+/** What is known of a VM's guest agent, which is to Holdfast what Azure's backup extension is to Azure. */
+export interface AgentReport {
+  checkedAt: string;
+  /** `absent`: the VM has no channel for it; `not-running`: nobody could be asked. */
+  status: 'ready' | 'cannot-freeze' | 'silent' | 'absent' | 'not-running';
+  version?: string;
+  /** The guest's operating system, in its own words. */
+  os?: string;
+  canFreeze: boolean;
+  /** Whether files may be read and written and programs be run, which installing the freeze hook takes. */
+  fileAccess: boolean;
+  /** Of Linux guests, where it can be seen: whether the agent runs hooks, and whether ours is among them. */
+  freezeHooks?: 'holdfast' | 'holdfast-disabled' | 'enabled' | 'disabled' | 'unknown';
+  /** Of Linux guests, where it can be seen: whether scripts are configured. */
+  scripts?: boolean;
+  /** What stands in the way of better than crash-consistent points. */
+  problem?: { code: import('../errors/index.ts').ErrorCode; message: string; action: string };
+}
+
+/** What became of putting the freeze hook into a guest. */
+export interface HookInstallation {
+  /** Where it is in the guest. */
+  path: string;
+  /** What is left to be done in the guest by hand before it has an effect, in sentences. */
+  left: readonly string[];
+}
+
 export interface TakePointRequest {
   machineUuid: string;
   /** Chosen by the caller; becomes part of the overlays' file names. Letters, digits and hyphens. */

@@ -174,7 +174,12 @@ describe('the main road over the API', () => {
     expect((await client.items.get(item)).properties).toMatchObject({
       protectionState: 'IRPending',
       policyName: 'DefaultPolicy',
-      holdfast: { excludedDisks: ['vdb'] },
+      // enabling has looked at the guest's agent
+      healthStatus: 'ActionSuggested',
+      healthDetails: [
+        { title: 'UserErrorGuestAgentStatusUnavailable', recommendations: [expect.any(String)] },
+      ],
+      holdfast: { excludedDisks: ['vdb'], agent: { status: 'absent', canFreeze: false } },
     });
 
     estate.host.write(estate.vmUuid, 'vda', 0, new Uint8Array(5000).fill(1));

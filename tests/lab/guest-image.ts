@@ -24,7 +24,7 @@ const wantedModules = ['ext4', 'virtio_pci', 'virtio_blk', 'virtio_console'];
 /** Programs that busybox stands for in the guest; the agent and the tests call them by path. */
 const applets =
   'sh mount umount insmod cat echo ls mkdir sleep usleep sync dd printf tr sed basename dirname grep head tail ' +
-  'chmod cp mv rm kill ps df du stat sha256sum od wc touch fsfreeze fstrim poweroff reboot dmesg truncate true false awk timeout';
+  'chmod chown cp mv rm kill ps df du stat sha256sum od wc touch fsfreeze fstrim poweroff reboot dmesg truncate true false awk timeout';
 
 const scripts = {
   init: 'guest-init.sh',

@@ -24,6 +24,7 @@ export const paths = {
   host: (sub: string, group: string, name: string) =>
     path`/subscriptions/${sub}/resourceGroups/${group}/providers/Holdfast.Fleet/hosts/${name}`,
   virtualMachines: (sub: string) => path`/subscriptions/${sub}/providers/Holdfast.Fleet/virtualMachines`,
+  freezeHook: (sub: string) => path`/subscriptions/${sub}/providers/Holdfast.Fleet/freezeHook`,
   virtualMachine: (sub: string, group: string, name: string) =>
     path`/subscriptions/${sub}/resourceGroups/${group}/providers/Holdfast.Fleet/virtualMachines/${name}`,
   vaults: (sub: string) => path`/subscriptions/${sub}/providers/Microsoft.RecoveryServices/vaults`,

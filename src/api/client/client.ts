@@ -127,6 +127,12 @@ export function createClient(options: ClientOptions) {
       /** With the obstacles to its protection. */
       get: async (group: string, name: string) =>
         get(shapes.virtualMachine, paths.virtualMachine(await subscriptionId(), group, name)),
+      /** Puts the freeze hook into the guest, through its agent. */
+      installHook: async (group: string, name: string) => {
+        const at = paths.virtualMachine(await subscriptionId(), group, name);
+        return read(shapes.hookInstallation, await call('POST', `${at}/installFreezeHook`));
+      },
+      freezeHook: async () => get(shapes.freezeHookScript, paths.freezeHook(await subscriptionId())),
     },
 
     vaults: {

@@ -4,6 +4,7 @@
  * for is under `holdfast` inside a resource, or under the provider Holdfast.Fleet. Times are ISO 8601 UTC, sizes bytes.
  */
 export * from './shapes/access.ts';
+export * from './shapes/agents.ts';
 export * from './shapes/checks.ts';
 export * from './shapes/common.ts';
 export * from './shapes/compute.ts';

@@ -1,5 +1,5 @@
 import { getVault, type ItemRow, listItems, listItemsOfVm } from '../../catalog/index.ts';
-import type { FoundMachine } from '../../jobs/index.ts';
+import { type FoundMachine, freezeHookByHand } from '../../jobs/index.ts';
 import type { VirtualMachine } from '../client/index.ts';
 import { type ApiScope, groupPath, param, type RegisterRoutes, subscriptionPath } from '../scope.ts';
 import { presentZone } from './hosts.ts';
@@ -90,8 +90,12 @@ export const registerVirtualMachines: RegisterRoutes = (app, scope) => {
     const item = chief(await listItemsOfVm(db, found.host.name, found.machine.uuid));
     const host = await estate.host(found.host.name);
     const excluded = item === undefined ? [] : (JSON.parse(item.excluded_disks_json) as string[]);
-    const obstacles = await host.findObstacles(found.machine.uuid, excluded);
-    return present(
+    const { uuid } = found.machine;
+    const [obstacles, agentReport] = await Promise.all([
+      host.findObstacles(uuid, excluded),
+      host.reportAgent(uuid),
+    ]);
+    const shown = await present(
       scope,
       found,
       item,
@@ -102,5 +106,16 @@ export const registerVirtualMachines: RegisterRoutes = (app, scope) => {
         ...(disk === undefined ? {} : { disk }),
       })),
     );
+    return { ...shown, properties: { ...shown.properties, agentReport } };
   });
+
+  app.post(
+    `${groupPath}/providers/Holdfast.Fleet/virtualMachines/:machine/installFreezeHook`,
+    async (request) => {
+      const { host, machine } = await estate.findMachine(param(request, 'group'), param(request, 'machine'));
+      return (await estate.host(host.name)).installFreezeHook(machine.uuid);
+    },
+  );
+
+  app.get(`${subscriptionPath}/providers/Holdfast.Fleet/freezeHook`, async () => freezeHookByHand());
 };

@@ -18,6 +18,7 @@ import { nothing } from '../format.ts';
 import { startedJob } from '../start-job.ts';
 import type { Cell } from '../table.ts';
 import { addItemLifeCommands } from './item-life.ts';
+import { agentRows } from './vm.ts';
 
 type State = ProtectedItem['properties']['protectionState'];
 
@@ -149,6 +150,7 @@ function showItem(call: Call, item: ProtectedItem): void {
     ['Last recovery point', call.time(properties.lastRecoveryPoint)],
     ['Next backup', call.time(holdfast.nextBackup)],
     ['Recovery points', String(holdfast.recoveryPoints)],
+    ...agentRows(call, holdfast.agent),
     ['Excluded disks', holdfast.excludedDisks.length === 0 ? undefined : holdfast.excludedDisks.join(', ')],
   ]);
 }

@@ -70,6 +70,29 @@ export function addVmCommands(program: Command, cli: Cli): void {
     const vm = await (await call.connect()).virtualMachines.get(call.resourceGroup, call.name);
     showVm(call, vm);
   });
+
+  const install = withGroup(
+    addCommand(noun, {
+      name: 'install-hook <vm>',
+      summary:
+        'Put the freeze hook into the guest of a virtual machine, for application-consistent points on Linux.',
+      args: { vm: 'its name' },
+      example: 'holdfast vm install-hook web-1',
+      exits: ['notFound', 'conflict'],
+    }),
+  ).option('--print', 'change nothing; print the hook, and how to install it by hand');
+  onRun<{ print?: true }>(install, cli, async (call) => {
+    const { virtualMachines } = await call.connect();
+    if (call.options.print === true) {
+      const hook = await virtualMachines.freezeHook();
+      if (call.options.output !== 'table') return call.json(hook);
+      call.write(hook.script);
+      for (const [index, step] of hook.steps.entries()) call.say(`${index + 1}. ${step}`);
+      return;
+    }
+    const installed = await virtualMachines.installHook(call.resourceGroup, call.name);
+    call.show(installed, [['Freeze hook', installed.path], ...todo(installed.left)]);
+  });
 }
 
 /** A name where the API gives a name or a resource id. */
@@ -84,6 +107,28 @@ function vaultOf({ protection }: VirtualMachine['properties']): string | undefin
 function totalSize(disks: VirtualMachine['properties']['disks']): number | undefined {
   const sizes = disks.flatMap(({ sizeBytes }) => sizeBytes ?? []);
   return sizes.length === 0 ? undefined : sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** What is left to be done, one row each. */
+function todo(steps: readonly string[]): [string, string][] {
+  return steps.map((step, index) => [index === 0 ? 'Left to do' : '', step]);
+}
+
+/** What is known of the guest's agent. */
+export function agentRows(
+  call: Call,
+  agent: VirtualMachine['properties']['agentReport'],
+): [string, string | undefined][] {
+  if (agent === undefined) return [];
+  const hooks = agent.freezeHooks === undefined ? '' : `, freeze hooks: ${agent.freezeHooks}`;
+  return [
+    ['Agent status', `${agent.status}${agent.version === undefined ? '' : ` (${agent.version})`}${hooks}`],
+    ['', agent.os],
+    ['Scripts', agent.scripts === true ? 'configured' : undefined],
+    ['', agent.problem && `${agent.problem.code}: ${agent.problem.message}`],
+    ['', agent.problem?.action],
+    ['Agent seen', call.time(agent.checkedAt)],
+  ];
 }
 
 function showVm(call: Call, vm: VirtualMachine): void {
@@ -101,6 +146,7 @@ function showVm(call: Call, vm: VirtualMachine): void {
     ['Firmware', properties.firmware],
     ['Operating system', properties.osType],
     ['Guest agent', properties.agent],
+    ...agentRows(call, properties.agentReport),
     ['Protection', protectionWords[properties.protection.state]],
     ['Vault', vaultOf(properties)],
   ]);

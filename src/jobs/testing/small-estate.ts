@@ -266,6 +266,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     ...underPolicy(defaultPolicy, estate.now),
     state: 'IRPending',
     excluded_disks_json: '[]',
+    agent_json: null,
     created_at: created,
     last_backup_status: '',
     last_backup_at: null,

@@ -1,5 +1,6 @@
 /** Protected items of a vault. */
 import { z } from 'zod';
+import { agentReport } from './agents.ts';
 import { resource } from './common.ts';
 
 export const protectedItemRequest = z.strictObject({
@@ -62,6 +63,15 @@ export const protectedItem = z.object({
     policyType: z.enum(['V1', 'V2']).optional(),
     /** `Healthy` or `Unhealthy`, then why, where there is a reason. */
     protectionStatus: z.string(),
+    healthStatus: z.enum(['Passed', 'ActionSuggested']),
+    healthDetails: z.array(
+      z.object({
+        code: z.number(),
+        title: z.string(),
+        message: z.string(),
+        recommendations: z.array(z.string()),
+      }),
+    ),
     lastBackupStatus: z.string(),
     lastBackupTime: z.string(),
     lastRecoveryPoint: z.string().optional(),
@@ -69,6 +79,8 @@ export const protectedItem = z.object({
       vmUuid: z.string(),
       host: z.string(),
       excludedDisks: z.array(z.string()),
+      /** The VM's guest agent as it was last seen. */
+      agent: agentReport.optional(),
       recoveryPoints: z.number(),
       nextBackup: z.string().optional(),
       /** When the data of a soft-deleted item may be removed. */

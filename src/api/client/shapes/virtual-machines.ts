@@ -1,5 +1,6 @@
 /** Holdfast.Fleet/virtualMachines: what the hosts run. */
 import { z } from 'zod';
+import { agentReport } from './agents.ts';
 import { extendedLocation, resource } from './common.ts';
 
 export const virtualMachine = z.object({
@@ -15,6 +16,8 @@ export const virtualMachine = z.object({
     firmware: z.enum(['bios', 'efi']),
     osType: z.string().optional(),
     agent: z.enum(['absent', 'disconnected', 'connected']),
+    /** What the agent says of itself; only in the answer for one VM. */
+    agentReport: agentReport.optional(),
     disks: z.array(
       z.object({
         target: z.string(),
