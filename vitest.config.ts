@@ -41,6 +41,8 @@ export default defineConfig({
           // What else holds of the catalog holds here, too: the same tests, on another database.
           include: [
             'src/catalog/**/*.test.ts',
+            'src/access/**/*.test.ts',
+            'tests/api/access.test.ts',
             'src/jobs/{backup,configure,engine,restore,scheduler,workers}.test.ts',
           ],
           globalSetup: 'tests/support/postgres-lane.ts',

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type ClientRow, type Database, findClient, listRolesOf, settingOrNew } from '../catalog/index.ts';
+import { type ClientRow, type Database, findClientWithRoles, settingOrNew } from '../catalog/index.ts';
 import { grantsOfRows } from './assignments.ts';
 import { Attempts } from './attempts.ts';
 import { AuditLog } from './audit-log.ts';
@@ -9,7 +9,7 @@ import type { LocalCredential } from './local-credential.ts';
 import type { Caller } from './principal.ts';
 import { callerOfSession, csrfTokenOf, sessionPrefix } from './sessions.ts';
 import { SigningKeys } from './signing-keys.ts';
-import { issueToken, markOf, readToken } from './tokens.ts';
+import { issueToken, markOf, readToken, TokenMemory } from './tokens.ts';
 
 export interface AccessOptions {
   db: Database;
@@ -28,6 +28,7 @@ export class Access {
   readonly keys: SigningKeys;
   readonly audit: AuditLog;
   readonly #options: AccessOptions;
+  readonly #tokens = new TokenMemory();
   #tenantId: string | undefined;
 
   constructor(options: AccessOptions) {
@@ -57,14 +58,17 @@ export class Access {
     const bearer = /^Bearer ([A-Za-z0-9._~+/=-]{1,8192})$/i.exec(authorization ?? '')?.[1];
     if (bearer === undefined) return undefined;
     if (bearer.startsWith(sessionPrefix)) return callerOfSession(db, bearer, now());
-    const tenantId = await this.tenantId();
-    const token = await readToken(this.keys, bearer, { tenantId, nowMs: now() });
-    const client = token === undefined ? undefined : await findClient(db, token.clientId);
+    const nowMs = now();
+    const token = await this.#tokens.get(bearer, nowMs, async () =>
+      readToken(this.keys, bearer, { tenantId: await this.tenantId(), nowMs }),
+    );
+    const found = token === undefined ? undefined : await findClientWithRoles(db, token.clientId);
     // A client that was deleted, or has another secret by now, is nobody.
-    if (client === undefined || token?.mark !== markOf(client)) return undefined;
+    if (found === undefined || token?.mark !== markOf(found.client)) return undefined;
+    const { client, roles } = found;
     return {
       principal: { kind: 'client', id: client.client_id, name: client.name },
-      grants: new Grants(grantsOfRows(await listRolesOf(db, client.client_id))),
+      grants: new Grants(grantsOfRows(roles)),
     };
   }
 

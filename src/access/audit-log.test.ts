@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { scratchPlace } from '../../tests/support/scratch-place.ts';
 import { openCatalog } from '../catalog/index.ts';
 import { type AuditEntry, AuditLog } from './audit-log.ts';
 
@@ -19,7 +20,8 @@ const entry: AuditEntry = {
 it('keeps one chain when two services write at once, and notices every change but a shorter end', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-audit-'));
   onTestFinished(() => rm(directory, { recursive: true }));
-  await using catalog = await openCatalog(join(directory, 'catalog.db'));
+  await using scratch = await scratchPlace(directory);
+  await using catalog = await openCatalog(scratch.place);
   const { db } = catalog;
   const logs = [new AuditLog(db, () => 0), new AuditLog(db, () => 1000)];
   await Promise.all(

@@ -40,6 +40,45 @@ export async function issueToken(
     .sign(privateKey);
 }
 
+/** What a token says that was found to be ours. */
+export interface ReadToken {
+  clientId: string;
+  /** {@link markOf} the client when it got the token. */
+  mark: string;
+  expiresAtMs: number;
+}
+
+/** Tokens remembered at once; an hour of a few hundred clients. */
+const mostRemembered = 1000;
+
+/**
+ * Remembers, by their hashes, the tokens that were found good: checking a signature costs more than most requests do.
+ * Nothing but the time can make such a token bad again, and that is looked at; whether its client is still there, and
+ * what it may do, is not remembered.
+ */
+export class TokenMemory {
+  readonly #tokens = new Map<string, ReadToken>();
+
+  /** What `read` finds, or found when it was asked for this token before. */
+  async get(
+    token: string,
+    nowMs: number,
+    read: () => Promise<ReadToken | undefined>,
+  ): Promise<ReadToken | undefined> {
+    const key = createHash('sha256').update(token).digest('base64url');
+    const known = this.#tokens.get(key);
+    if (known !== undefined && nowMs < known.expiresAtMs) return known;
+    this.#tokens.delete(key);
+    const found = await read();
+    if (found !== undefined) this.#tokens.set(key, found);
+    if (this.#tokens.size > mostRemembered) {
+      const [oldest] = this.#tokens.keys();
+      if (oldest !== undefined) this.#tokens.delete(oldest);
+    }
+    return found;
+  }
+}
+
 /**
  * The client id and the mark ({@link markOf}) of a token of ours; undefined for any other: forged, of
  * another algorithm, tenant or audience, expired, or not yet valid. The issuer's host is not compared: a service has
@@ -49,7 +88,7 @@ export async function readToken(
   keys: SigningKeys,
   token: string,
   { tenantId, nowMs }: { tenantId: string; nowMs: number },
-): Promise<{ clientId: string; mark: string } | undefined> {
+): Promise<ReadToken | undefined> {
   try {
     const { kid } = decodeProtectedHeader(token);
     const key = kid === undefined ? undefined : await keys.find(kid);
@@ -63,9 +102,12 @@ export async function readToken(
       maxTokenAge: tokenLifetimeSeconds,
       requiredClaims: ['iss', 'sub', 'iat', 'nbf', 'exp'],
     });
-    const { iss, sub, sec, tid } = payload;
-    if (tid !== tenantId || typeof sec !== 'string' || sub === undefined) return undefined;
-    return iss?.endsWith(`/${tenantId}/v2.0`) ? { clientId: sub, mark: sec } : undefined;
+    const { iss, sub, sec, tid, exp } = payload;
+    if (tid !== tenantId || typeof sec !== 'string' || sub === undefined || exp === undefined)
+      return undefined;
+    return iss?.endsWith(`/${tenantId}/v2.0`)
+      ? { clientId: sub, mark: sec, expiresAtMs: exp * 1000 }
+      : undefined;
   } catch (error) {
     if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined;
     throw error;

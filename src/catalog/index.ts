@@ -99,6 +99,7 @@ export {
   deleteRolesAt,
   findClient,
   findClientByName,
+  findClientWithRoles,
   findPrincipal,
   findRoleAssignment,
   insertClient,

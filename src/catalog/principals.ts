@@ -10,6 +10,26 @@ export async function findClient(db: Database, clientId: string): Promise<Client
   return db.selectFrom('clients').selectAll().where('client_id', '=', clientId).executeTakeFirst();
 }
 
+/** A client and its roles, in one statement: it is asked for with every request. */
+export async function findClientWithRoles(
+  db: Database,
+  clientId: string,
+): Promise<{ client: ClientRow; roles: Pick<RoleAssignmentRow, 'role' | 'scope'>[] } | undefined> {
+  const rows = await db
+    .selectFrom('clients')
+    .leftJoin('role_assignments', 'role_assignments.principal_id', 'clients.client_id')
+    .selectAll('clients')
+    .select(['role_assignments.role', 'role_assignments.scope'])
+    .where('client_id', '=', clientId)
+    .execute();
+  const [client] = rows;
+  if (client === undefined) return undefined;
+  return {
+    client,
+    roles: rows.flatMap(({ role, scope }) => (role === null || scope === null ? [] : [{ role, scope }])),
+  };
+}
+
 /** Names are compared without case. */
 export async function findClientByName(db: Database, name: string): Promise<ClientRow | undefined> {
   return db

@@ -1,5 +1,6 @@
 import {
   deleteResourceGroup,
+  deleteRolesAt,
   findResourceGroup,
   listHosts,
   listResourceGroups,
@@ -127,6 +128,8 @@ export const registerResourceGroups: RegisterRoutes = (app, scope) => {
       );
     }
     await deleteResourceGroup(db, name);
+    // A group that gets the same name later is another one.
+    await deleteRolesAt(db, scope.ids.group(name));
     return reply.code(200).send();
   });
 
