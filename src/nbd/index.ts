@@ -4,5 +4,7 @@
  */
 export type { NbdAddress } from './channel.ts';
 export { connectNbd, type NbdClient, type NbdConnectOptions } from './client.ts';
+export type { NbdExport, Stretch } from './exports.ts';
 export { NbdError, type NbdErrorKind } from './nbd-error.ts';
 export type { StatusExtent } from './replies.ts';
+export { type NbdServer, type NbdServerOptions, serveNbd } from './server.ts';
