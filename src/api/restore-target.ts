@@ -40,7 +40,7 @@ export async function restoreOptionsOf(
       },
     );
   }
-  const { diskFormat, tier, from, connectNetwork, start, allowDamaged } = properties.holdfast ?? {};
+  const { diskFormat, tier, from, connectNetwork, start, live, allowDamaged } = properties.holdfast ?? {};
   const disks = disksOf(point, properties);
   const isMachine = properties.recoveryType === 'AlternateLocation';
   if (isMachine && disks !== undefined)
@@ -58,6 +58,7 @@ export async function restoreOptionsOf(
     ...(network !== undefined && { network, connectNetwork: true }),
     ...(connectNetwork !== undefined && { connectNetwork }),
     ...(start !== undefined && { start }),
+    ...(live !== undefined && { live }),
     ...(allowDamaged !== undefined && { allowDamaged }),
   };
 }

@@ -2,7 +2,6 @@
  * The doing: a durable job engine, one file per operation, the scheduler, and retention carried out. What is right to
  * do is decided in `protection`.
  */
-
 export type { FrozenPoint } from '../machines/index.ts';
 export {
   checkNewSecret,
@@ -40,9 +39,10 @@ export { repairStoreOperation, startRepair } from './repair-store.ts';
 export { openReplica, replicaKeyId } from './replica-keys.ts';
 export { type ReplicaLag, replicaLag, retentionOf } from './replica-state.ts';
 export { noReplica, openReplication, replicateOperation, startReplication } from './replicate.ts';
-export { checkRestore, restoreOperation, startRestore } from './restore.ts';
+export { restoreOperation } from './restore.ts';
 export type { RestoreOptions } from './restore-plan.ts';
 export { runScheduler, type SchedulersWorkshop, startDueBackups } from './scheduler.ts';
+export { checkRestore, startRestore } from './start-restore.ts';
 export { disableOperation, stopProtection } from './stop-protection.ts';
 export type { DamagedPoint, VerificationSummary } from './store-damage.ts';
 export { StorePlaces } from './store-places.ts';

@@ -18,7 +18,7 @@ import { configureProtection, type WantedProtection } from './configure.ts';
 import { deleteData } from './delete-data.ts';
 import { maintainAll, maintenanceIdle } from './maintenance.ts';
 import { purge, startDuePurges } from './purge.ts';
-import { startRestore } from './restore.ts';
+import { startRestore } from './start-restore.ts';
 import { stopProtection } from './stop-protection.ts';
 import { createSmallEstate, type SmallEstate } from './testing/small-estate.ts';
 import { undelete } from './undelete.ts';

@@ -18,6 +18,7 @@ import { decideRetention } from '../protection/index.ts';
 import { collectDueStores } from './collect-stores.ts';
 import { retentionPolicyOf } from './policies.ts';
 import { startDuePurges } from './purge.ts';
+import { pointsRunFrom } from './restore-live.ts';
 import type { Workshop } from './workshop.ts';
 
 /** How fast expired layers are merged on the host; the guest's own I/O comes first. */
@@ -134,8 +135,9 @@ function pointOfJob(job: JobRow): string[] {
 }
 
 async function expireVaultPoints(workshop: Workshop, item: ItemRow): Promise<void> {
+  const runFrom = await pointsRunFrom(workshop.db);
   const leaving = (await listPoints(workshop.db, item.item_id)).filter(
-    (point) => point.in_vault === inVault.leaving,
+    (point) => point.in_vault === inVault.leaving && !runFrom.has(point.point_id),
   );
   if (leaving.length === 0) return;
   const store = await workshop.estate.store(await getVault(workshop.db, item.vault_id));

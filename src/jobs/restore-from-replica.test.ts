@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findJob, findPoint, listPoints, updatePoint } from '../catalog/index.ts';
 import { startBackup } from './backup.ts';
-import { startRestore } from './restore.ts';
 import type { RestoreOptions } from './restore-plan.ts';
+import { startRestore } from './start-restore.ts';
 import { createSmallEstate, type SmallEstate } from './testing/small-estate.ts';
 
 let estate: SmallEstate;

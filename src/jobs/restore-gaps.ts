@@ -3,7 +3,7 @@ import type { JobStatus } from '../protection/index.ts';
 import type { OnGap } from '../store/index.ts';
 import type { JobContext } from './job-context.ts';
 import type { Placing } from './placing.ts';
-import type { RestorePayload } from './restore-machine.ts';
+import type { RestorePayload } from './restore-payload.ts';
 import type { RestorePlan } from './restore-plan.ts';
 import { writeWhole } from './write-whole.ts';
 

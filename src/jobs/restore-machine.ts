@@ -3,31 +3,13 @@ import { HoldfastError, isHoldfastError, messageOf } from '../errors/index.ts';
 import type { Host, MachineDefinition, RestoredMachine } from '../machines/index.ts';
 import type { JobStatus } from '../protection/index.ts';
 import { type JobContext, ServiceStopping } from './job-context.ts';
-import type { Placing, PlacingNotes } from './placing.ts';
-import type { RestoreOptions, RestorePlan, StoreChoice, Tier } from './restore-plan.ts';
-import type { StoredPoint } from './stored-point.ts';
+import type { Placing } from './placing.ts';
+import type { LiveRestore } from './restore-live.ts';
+import type { RestorePayload } from './restore-payload.ts';
+import { isLive, type RestorePlan } from './restore-plan.ts';
+import { createMachine, flattenDisks } from './restore-tasks.ts';
+import { definitionOf } from './start-restore.ts';
 import type { Workshop } from './workshop.ts';
-
-export const createMachine = 'Create virtual machine';
-export const flattenDisks = 'Copy snapshot data in the background';
-
-/** What a restore job knows and notes down. */
-export interface RestorePayload extends PlacingNotes {
-  options: RestoreOptions;
-  itemId: string;
-  point: StoredPoint;
-  tier: Tier;
-  vaultAsFallback: boolean;
-  /** Which store a restore from the vault reads; and whether the replica may stand in for it. */
-  store: StoreChoice;
-  replicaAsFallback: boolean;
-  /** Identity of the new VM, chosen before it exists, so that it can be looked for after a crash. */
-  machineUuid: string;
-  /** From here on the VM may exist, and its disks are no longer ours to remove. */
-  defining?: boolean;
-  /** The disks have gaps: the point was damaged, and the caller wanted what is left. */
-  hasGaps?: boolean;
-}
 
 /**
  * Makes a VM of the restored disks. Once it exists, nothing takes its disks away again, whatever fails afterwards.
@@ -38,6 +20,7 @@ export async function restoreMachine(
   placing: Placing,
   plan: RestorePlan,
   definition: MachineDefinition,
+  live: LiveRestore,
 ): Promise<JobStatus> {
   const { options, machineUuid, itemId } = context.payload;
   const item = await getItem(workshop.db, itemId);
@@ -56,6 +39,7 @@ export async function restoreMachine(
           network: options.network,
           directory: options.directory,
           start: options.start ?? false,
+          live: isLive(options),
         },
         context.signal,
       );
@@ -84,6 +68,7 @@ export async function restoreMachine(
       'a restored VM could not be noted',
     );
   }
+  if (isLive(options)) return live.detach(definition);
   return context.payload.tier === 'snapshot' && options.start === true ? flatten(context, host) : 'Completed';
 }
 
@@ -136,6 +121,7 @@ export async function resumeMachine(
   workshop: Workshop,
   context: JobContext<RestorePayload>,
   placing: Placing,
+  live: LiveRestore,
 ): Promise<JobStatus> {
   const { options, machineUuid, itemId, tier, point } = context.payload;
   const item = await getItem(workshop.db, itemId);
@@ -153,7 +139,11 @@ export async function resumeMachine(
   await context.completeTask(createMachine);
   await context.setProperties({ 'Target VM Id': machineUuid });
   if (options.start !== true) return 'Completed';
-  if (machine.state === 'shut off') {
+  const isOff = machine.state === 'shut off';
+  const background = isLive(options)
+    ? await live.detach(await definitionOf(workshop, point.pointId))
+    : undefined;
+  if (isOff) {
     await context.setError({
       code: 'JobInterrupted',
       message: `The VM '${machine.name}' was restored, but the service stopped before it was started.`,
@@ -161,5 +151,5 @@ export async function resumeMachine(
     });
     return 'CompletedWithWarnings';
   }
-  return tier === 'snapshot' ? flatten(context, host) : 'Completed';
+  return background ?? (tier === 'snapshot' ? flatten(context, host) : 'Completed');
 }

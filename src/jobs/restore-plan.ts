@@ -25,6 +25,8 @@ export interface RestoreOptions {
   /** A network of libvirt that all interfaces of the new VM are connected to. Default: those of its source. */
   network?: string;
   start?: boolean;
+  /** Runs the new VM from the vault at once, and copies its disks while it runs. */
+  live?: boolean;
   /** Restores what can be read of a damaged point, from the vault; the rest is zeros, and listed. */
   allowDamaged?: boolean;
 }
@@ -42,6 +44,9 @@ export interface RestorePlan {
 export const isInstant = (options: RestoreOptions, tier: Tier) =>
   options.kind === 'machine' && tier === 'snapshot';
 
+/** Whether a VM of this restore runs from the vault at once. */
+export const isLive = (options: RestoreOptions) => options.kind === 'machine' && options.live === true;
+
 /**
  * Names the files: `<vm>-<point>-<target>.<format>` and `<vm>-<point>.xml`, or `<new vm>-<target>.<format>`; and
  * `<vm>-<point>.gaps.json`, or `<new vm>.gaps.json`.
@@ -54,7 +59,8 @@ export function planRestore(options: RestoreOptions, tier: Tier, point: StoredPo
       : `${fileStem(point.machineName)}-${point.pointId}`;
   const disks = chooseDisks(point, options.disks).map(({ target, sizeBytes, originalFormat }) => {
     const wanted = options.diskFormat ?? (originalFormat === 'raw' ? 'raw' : 'qcow2');
-    const format = isInstant(options, tier) ? 'qcow2' : wanted; // a raw image can't stand on another
+    const stands = isInstant(options, tier) || isLive(options);
+    const format = stands ? 'qcow2' : wanted; // a raw image can't stand on another
     return { target, sizeBytes, format, path: join(options.directory, `${stem}-${target}.${format}`) };
   });
   const definitionPath = options.kind === 'disks' ? join(options.directory, `${stem}.xml`) : undefined;

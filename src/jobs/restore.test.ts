@@ -7,8 +7,8 @@ import { findJob, findPoint, listPoints, type PointRow, updateJob, updatePoint }
 import { HoldfastError } from '../errors/index.ts';
 import { startBackup } from './backup.ts';
 import { makeDirectoryFor, Placing } from './placing.ts';
-import { startRestore } from './restore.ts';
 import type { RestoreOptions } from './restore-plan.ts';
+import { startRestore } from './start-restore.ts';
 import { createSmallEstate, type SmallEstate } from './testing/small-estate.ts';
 
 let estate: SmallEstate;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { adaptDefinition } from './adapt-definition.ts';
 import { describeDomain } from './domain-xml.ts';
+import { disksThatPause, withErrorPoliciesOf } from './live-disk-xml.ts';
 import { sampleDomain } from './testing/sample-domain.ts';
 
 const wanted = {
@@ -106,5 +107,15 @@ describe('the definition of a restored machine', () => {
   it('is refused for a disk that the point does not have', () => {
     const disks = [{ target: 'vdq', path: '/x', format: 'raw' }];
     expect(() => adaptDefinition(sampleDomain, { ...wanted, disks })).toThrow(/vdq/);
+  });
+
+  it('that runs from the vault pauses on errors of its disks, until it does not any more', () => {
+    const live = adaptDefinition(sampleDomain, { ...wanted, live: true }).xml;
+    expect([...disksThatPause(live)]).toEqual(['vda']);
+    const after = withErrorPoliciesOf(live, sampleDomain, disksThatPause(live));
+    expect(disksThatPause(after)).toEqual(new Set());
+    expect(describeDomain(after)).toEqual(describeDomain(xml));
+    const particular = sampleDomain.replace("cache='none'", "cache='none' error_policy='enospace'");
+    expect(withErrorPoliciesOf(live, particular, new Set(['vda']))).toContain('error_policy="enospace"');
   });
 });

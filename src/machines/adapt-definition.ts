@@ -1,4 +1,5 @@
 import { parseDomain, setChain } from './domain-xml.ts';
+import { pauseOnError } from './live-disk-xml.ts';
 import {
   buildXml,
   descendants,
@@ -16,6 +17,8 @@ export interface Adaptation {
   name: string;
   uuid: string;
   disks: readonly { target: string; path: string; format: string }[];
+  /** See `DefineRestoredRequest`. */
+  live?: boolean;
   connectNetwork: boolean;
   /** The network that all interfaces are connected to, instead of their own. */
   network?: string | undefined;
@@ -129,6 +132,7 @@ function adaptDisks(devices: XmlElement, wanted: Adaptation, changes: string[]):
     setChain(disk, [{ path: image.path, format: image.format, type: 'file' }]);
     // An instant disk has a backing image, whose header libvirt is to follow.
     removeElements(disk, (child) => child.name === 'backingStore');
+    if (wanted.live === true) pauseOnError(disk);
     changes.push(`Disk ${target} is ${image.path}.`);
   }
   if (left.size > 0) throw new Error(`the definition has no disk ${[...left].join(', ')}`);

@@ -32,6 +32,7 @@ export async function defineRestored(
     name: request.name,
     uuid,
     disks: request.disks,
+    live: request.live ?? false,
     connectNetwork: request.connectNetwork,
     network: request.network,
     nvramPath,

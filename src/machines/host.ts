@@ -1,6 +1,7 @@
 import type {
   AgentReport,
   CreateDiskRequest,
+  CreateLiveDiskRequest,
   DefineRestoredRequest,
   DiskTarget,
   FrozenPoint,
@@ -8,6 +9,7 @@ import type {
   HookInstallation,
   HostFacts,
   Machine,
+  MachineDefinition,
   OpenPointRequest,
   ProtectionObstacle,
   ReconcileReport,
@@ -87,6 +89,21 @@ export interface Host extends AsyncDisposable {
   /** Makes the disks of a running machine that stand on frozen layers independent of them. */
   flattenMachine(
     uuid: string,
+    options: { onProgress?: (done: number, total: number) => void; signal?: AbortSignal },
+  ): Promise<void>;
+  /**
+   * Creates a qcow2 overlay over a disk that will be served over NBD on a Unix socket, so that a VM can run from it at
+   * once.
+   */
+  createLiveDisk(request: CreateLiveDiskRequest, signal?: AbortSignal): Promise<void>;
+  /**
+   * Makes a machine independent of the server that its live disks stand on, whether it runs or not. The server must be
+   * there; what was left off by a failure or a crash is done when this is called again.
+   * @param definition of the recovery point, for how its disks treat errors
+   */
+  detachLiveMachine(
+    uuid: string,
+    definition: MachineDefinition,
     options: { onProgress?: (done: number, total: number) => void; signal?: AbortSignal },
   ): Promise<void>;
   /** Defines (and starts, if asked) a restored machine with a new identity. When it throws, it is not defined. */

@@ -15,6 +15,7 @@ export type {
   AgentReport,
   Consistency,
   CreateDiskRequest,
+  CreateLiveDiskRequest,
   DefineRestoredRequest,
   DiskExtent,
   DiskTarget,

@@ -5,11 +5,7 @@ import type { HostContext } from './host-context.ts';
 import { createOverlay, imageInfo } from './images/index.ts';
 import { chainsOf, viewMachine } from './machine-view.ts';
 import { planPoint } from './open-point.ts';
-import { reason } from './virsh.ts';
-
-const pollMs = 250;
-/** A pull that gets nowhere for this long is given up; the VM goes on leaning on the layers, which stay pinned. */
-const stallMs = 10 * 60_000;
+import { pullDisks } from './pull-disks.ts';
 
 /**
  * An overlay over a frozen disk, for a VM to run from at once. It is noted in the ledger of the machine it comes
@@ -74,30 +70,14 @@ export async function flattenMachine(
   const borrowed = await foreignLayers(host, view.status.uuid);
   const chains = await chainsOf(view, options.signal);
   const leaning = [...chains].filter(([, chain]) => chain.slice(1).some(({ path }) => borrowed.has(path)));
-  const progress = new Map<string, { done: number; total: number }>();
-  for (const [target, [top]] of leaning) {
-    if (top === undefined) continue;
-    const { virtualSizeBytes } = await imageInfo(top.path, { format: top.format });
-    progress.set(target, { done: 0, total: virtualSizeBytes });
-  }
-  const report = () => {
-    const all = [...progress.values()];
-    options.onProgress?.(sum(all.map(({ done }) => done)), sum(all.map(({ total }) => total)));
-  };
-  report();
-  for (const [target] of leaning) {
-    const own = progress.get(target) ?? { done: 0, total: 0 };
-    await pull(host, view.status.uuid, target, options.signal, (done) => {
-      own.done = Math.min(done, own.total);
-      report();
-    });
-    own.done = own.total; // a small disk is done before it is asked about
-    report();
-  }
+  await pullDisks(
+    host,
+    view.status.uuid,
+    new Map(leaning.map(([target, [top]]) => [target, top?.path ?? ''])),
+    options,
+  );
   await forgetIndependent(host, view.status.uuid, new Set(leaning.map(([target]) => target)));
 }
-
-const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
 /** All image files that some other machine's ledger counts on. */
 async function foreignLayers(host: HostContext, uuid: string): Promise<Set<string>> {
@@ -110,51 +90,6 @@ async function foreignLayers(host: HostContext, uuid: string): Promise<Set<strin
       for (const disk of disks) for (const path of [disk.frozen.path, disk.overlay]) layers.add(path);
   }
   return layers;
-}
-
-async function pull(
-  host: HostContext,
-  uuid: string,
-  target: string,
-  signal: AbortSignal | undefined,
-  onProgress: (done: number) => void,
-): Promise<void> {
-  const running = await host.virsh.blockJob(uuid, target, signal);
-  if (running !== undefined && running.type !== 'Block Pull')
-    throw notFlattened(uuid, target, `it has another block job (${running.type})`, undefined);
-  if (running === undefined) {
-    try {
-      await host.virsh.call(['blockpull', uuid, target]);
-    } catch (error) {
-      throw notFlattened(uuid, target, reason(error), error);
-    }
-  }
-  let moved = host.clock.monotonicMs();
-  for (let last = -1; ; ) {
-    const job = await host.virsh.blockJob(uuid, target);
-    if (job === undefined) break;
-    const now = host.clock.monotonicMs();
-    if (job.cur !== last) [last, moved] = [job.cur, now];
-    onProgress(job.cur);
-    const stalled = now - moved > stallMs;
-    try {
-      if (stalled) throw notFlattened(uuid, target, 'it made no progress', undefined);
-      await host.clock.sleep(pollMs, signal);
-    } catch (error) {
-      await host.virsh.abortBlockJob(uuid, target);
-      throw error;
-    }
-  }
-  const chain = (await chainsOf(await viewMachine(host, uuid))).get(target);
-  if (chain?.length !== 1)
-    throw notFlattened(uuid, target, 'the job ended before its work was done', undefined);
-}
-
-function notFlattened(uuid: string, target: string, why: string, cause: unknown): HoldfastError {
-  return new HoldfastError('DiskMergeFailed', `Disk ${target} could not be made independent: ${why}.`, {
-    target: uuid,
-    ...(cause !== undefined && { cause }),
-  });
 }
 
 /** Takes the disks that now stand alone out of the ledgers they were noted in. */

@@ -6,12 +6,13 @@ import { defineRestored, discardRestored } from './define-restored.ts';
 import { expirePoints, releaseMachine } from './expire-points.ts';
 import type { Host } from './host.ts';
 import type { HostAlert, HostClock, HostContext, HostLog } from './host-context.ts';
-import { createDiskTarget } from './images/index.ts';
+import { createDiskTarget, createOverlayOverNbd } from './images/index.ts';
 import { installFreezeHook } from './install-hook.ts';
 import { createInstantDisk, flattenMachine } from './instant-disk.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { LayerPins } from './layer-pins.ts';
 import { LedgerStore } from './ledger.ts';
+import { detachLiveMachine } from './live-disk.ts';
 import { viewMachine } from './machine-view.ts';
 import { openPoint } from './open-point.ts';
 import { hasNetwork, poolDirectory } from './pools.ts';
@@ -161,6 +162,12 @@ class LibvirtHost implements Host {
 
   flattenMachine: Host['flattenMachine'] = async (uuid, options) =>
     withCodes(uuid, () => flattenMachine(this.#host, checkUuid(uuid), options));
+
+  createLiveDisk: Host['createLiveDisk'] = ({ path, sizeBytes, socketPath, exportName }, signal) =>
+    createOverlayOverNbd({ path, sizeBytes, backing: { socketPath, exportName } }, signal);
+
+  detachLiveMachine: Host['detachLiveMachine'] = async (uuid, { domainXml }, options) =>
+    withCodes(uuid, () => detachLiveMachine(this.#host, checkUuid(uuid), domainXml, options));
 
   defineRestored: Host['defineRestored'] = (request, signal) =>
     withCodes(request.name, () => defineRestored(this.#host, request, signal));

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { open, readFile, unlink } from 'node:fs/promises';
+import { open, readFile, stat, unlink, writeFile } from 'node:fs/promises';
 import { errorCatalogue, HoldfastError } from '../errors/index.ts';
+import { connectNbd } from '../nbd/index.ts';
 import type { Host } from './host.ts';
 import type {
   CreateDiskRequest,
+  CreateLiveDiskRequest,
   DiskExtent,
   DiskTarget,
   FrozenDiskReader,
@@ -33,6 +35,8 @@ interface MemoryMachine {
   changed: Map<string, Set<number>>;
   points: MemoryPoint[];
   state: 'running' | 'shut off';
+  /** The images of its disks that may stand on an NBD server. */
+  live: { target: string; path: string }[];
 }
 
 /**
@@ -51,6 +55,8 @@ export interface MemoryHost extends Host {
 
 export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost {
   const machines = new Map<string, MemoryMachine>();
+  /** What live disks stand on, by inode: they get their names only when they are made. */
+  const backings = new Map<number, CreateLiveDiskRequest>();
   const machineOf = (uuid: string): MemoryMachine => {
     const machine = machines.get(uuid);
     if (machine === undefined) throw new HoldfastError('UserErrorVmNotFoundV2', `There is no VM ${uuid}.`);
@@ -100,6 +106,7 @@ export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost
         changed: noChanges(contents),
         points: [],
         state: 'running',
+        live: [],
       });
       return uuid;
     },
@@ -254,12 +261,43 @@ export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost
     async flattenMachine() {
       throw new HoldfastError('OperationNotSupported', 'Byte arrays boot no machine.');
     },
+    async createLiveDisk(request) {
+      await host.onCall('createLiveDisk');
+      await (await open(request.path, 'wx')).close();
+      backings.set((await stat(request.path)).ino, request);
+    },
+    async detachLiveMachine(uuid) {
+      await host.onCall('detachLiveMachine');
+      const { disks, live } = machineOf(uuid);
+      for (const { target, path } of live) {
+        const backing = backings.get((await stat(path)).ino);
+        if (backing === undefined) continue;
+        await using client = await connectNbd({
+          address: { path: backing.socketPath },
+          exportName: backing.exportName,
+        });
+        const content = await client.read(0, backing.sizeBytes);
+        await client.close();
+        await writeFile(path, content);
+        disks.set(target, content);
+      }
+      machineOf(uuid).live = [];
+    },
     async defineRestored(request) {
       await host.onCall('defineRestored');
       const disks = new Map<string, Uint8Array>();
       for (const { target, path } of request.disks) disks.set(target, await readFile(path));
       const { uuid, name } = request;
-      machines.set(uuid, { uuid, name, disks, changed: noChanges(disks), points: [], state: 'running' });
+      const live = request.live === true ? [...request.disks] : [];
+      machines.set(uuid, {
+        uuid,
+        name,
+        disks,
+        changed: noChanges(disks),
+        points: [],
+        state: 'running',
+        live,
+      });
       return { uuid, name, changes: [] };
     },
     async discardRestored() {

@@ -195,6 +195,14 @@ export interface CreateDiskRequest {
   owner?: { uid: number; gid: number };
 }
 
+export interface CreateLiveDiskRequest {
+  path: string;
+  sizeBytes: number;
+  /** Where the disk is served, under which name. */
+  socketPath: string;
+  exportName: string;
+}
+
 export interface DefineRestoredRequest {
   definition: MachineDefinition;
   /** Identity of the new domain, chosen by the caller so that it can look for it after a crash. */
@@ -203,6 +211,8 @@ export interface DefineRestoredRequest {
   name: string;
   /** Image for every included disk, by target. Disks of the XML that are not listed are removed from it. */
   disks: readonly { target: string; path: string; format: 'raw' | 'qcow2' }[];
+  /** Its disks are live: when what they stand on does not answer, the machine is paused and the guest told nothing. */
+  live?: boolean;
   /** Whether the network interfaces come up connected. Default false: their links are set down. */
   connectNetwork: boolean;
   /** A network of libvirt that all interfaces are connected to, instead of what they are connected to now. */

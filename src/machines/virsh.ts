@@ -161,6 +161,11 @@ export class Virsh {
     await this.call(['shutdown', checkUuid(uuid)], signalOf(signal));
   }
 
+  /** Whether it is paused because a disk of it could not be read or written. */
+  async isPausedByError(uuid: string): Promise<boolean> {
+    return /^paused \(I\/O error\)/.test(await this.call(['domstate', checkUuid(uuid), '--reason']));
+  }
+
   async resume(uuid: string, signal?: AbortSignal): Promise<void> {
     await this.call(['resume', checkUuid(uuid)], signalOf(signal));
   }

@@ -93,6 +93,11 @@ export function openDisk(disk: DiskRoot, chunks: ChunkReader, hold: Hold): DiskR
     return pieces;
   }
 
+  function checkRange(offset: number, length: number): void {
+    if (offset < 0 || length < 0 || offset + length > sizeBytes)
+      throw new RangeError(`${offset}+${length} is beyond the disk's ${sizeBytes} bytes`);
+  }
+
   /** Named by everything that reads, at its end too: a hold that is out of sight may be taken for forgotten. */
   function throwIfDisposed(): void {
     if (hold.released) throw new Error('the disk reader has been disposed');
@@ -116,9 +121,22 @@ export function openDisk(disk: DiskRoot, chunks: ChunkReader, hold: Hold): DiskR
       throwIfDisposed();
       if (open !== undefined) yield open;
     },
+    async extentsWithin(offset, length) {
+      checkRange(offset, length);
+      throwIfDisposed();
+      const extents: { offset: number; length: number }[] = [];
+      for await (const { first, ids } of groupsWithin(map, { offset, length })) {
+        const start = Math.max(offset, first * chunkSizeBytes);
+        const end = Math.min(offset + length, (first + ids.length) * chunkSizeBytes);
+        const last = extents.at(-1);
+        if (last !== undefined && last.offset + last.length === start) last.length += end - start;
+        else extents.push({ offset: start, length: end - start });
+      }
+      throwIfDisposed();
+      return extents;
+    },
     async read(offset, length, signal, into) {
-      if (offset < 0 || length < 0 || offset + length > sizeBytes)
-        throw new RangeError(`${offset}+${length} is beyond the disk's ${sizeBytes} bytes`);
+      checkRange(offset, length);
       const result = into?.subarray(0, length).fill(0) ?? Buffer.alloc(length);
       const fill = async ({ first, ids }: ChunkGroup) => {
         const use = async (from: number, _: number, data: Buffer) => {

@@ -80,6 +80,32 @@ describe.each(storeKinds)('a disk written and read back, in a store that is %s,'
     await expect(reader.read(content.length, 1)).rejects.toThrow(RangeError);
   });
 
+  test('says of any stretch where data is: all of it, cut to the stretch, nothing more', async () => {
+    await using store = await newStore();
+    const content = Buffer.concat([
+      bytesFrom(1, 2 * testChunkBytes),
+      Buffer.alloc(5 * testChunkBytes),
+      bytesFrom(3, 1234),
+    ]);
+    const { disk } = await backUp(store, 'p', content);
+    using reader = store.openDisk(disk);
+    await fc.assert(
+      fc.asyncProperty(fc.nat(content.length), fc.nat(content.length), async (a, b) => {
+        const [from, to] = a < b ? [a, b] : [b, a];
+        const expected = [
+          { start: 0, end: 2 * testChunkBytes },
+          { start: 7 * testChunkBytes, end: content.length },
+        ].flatMap(({ start, end }) => {
+          const [offset, until] = [Math.max(start, from), Math.min(end, to)];
+          return offset < until ? [{ offset, length: until - offset }] : [];
+        });
+        expect(await reader.extentsWithin(from, to - from)).toEqual(expected);
+      }),
+      { numRuns: 60 },
+    );
+    await expect(reader.extentsWithin(content.length, 1)).rejects.toThrow(RangeError);
+  });
+
   test('asks the source for exactly the extents that are not zeros', async () => {
     await using store = await newStore();
     const first = bytesFrom(1, 8 * 1024 * kib);

@@ -111,6 +111,8 @@ export interface DiskReader extends Disposable {
   readonly sizeBytes: number;
   /** Stretches that hold data, ascending, a multiple of the chunk size long except at the end of the disk. */
   extents(signal?: AbortSignal, onGap?: OnGap): AsyncIterable<{ offset: number; length: number }>;
+  /** Stretches that hold data, of a range of the disk: ascending, cut to it, joined. @throws StoreDamaged */
+  extentsWithin(offset: number, length: number): Promise<{ offset: number; length: number }[]>;
   /** `into`: memory to read into, of at least `length` bytes; the answer is then a view of it. @throws StoreDamaged naming the disk range */
   read(offset: number, length: number, signal?: AbortSignal, into?: Uint8Array): Promise<Uint8Array>;
   /**

@@ -27,6 +27,14 @@ interface RestoreOptions extends VmOptions, WaitOptions {
   allowDamaged?: boolean;
 }
 
+interface MachineOptions extends RestoreOptions {
+  name: string;
+  directory: string;
+  connectNetwork?: boolean;
+  start?: boolean;
+  live?: boolean;
+}
+
 export function addRestoreCommands(program: Command, cli: Cli): void {
   const noun = addNoun(program, 'restore', 'restores; they never overwrite and never touch the source VM');
 
@@ -64,21 +72,21 @@ export function addRestoreCommands(program: Command, cli: Cli): void {
       parseDirectory,
     )
     .option('--connect-network', 'connect the new network interfaces (otherwise their links are down)')
-    .option('--start', 'start the new virtual machine');
-  onRun<RestoreOptions & { name: string; directory: string; connectNetwork?: boolean; start?: boolean }>(
-    vm,
-    cli,
-    (call) =>
-      restore(call, {
-        recoveryType: 'AlternateLocation',
-        storageAccountId: call.options.directory,
-        targetVirtualMachineId: call.options.name,
-        holdfast: {
-          connectNetwork: call.options.connectNetwork === true,
-          start: call.options.start === true,
-        },
-      }),
-  );
+    .option('--start', 'start the new virtual machine')
+    .option('--live', 'run it from the vault at once, and copy its disks while it runs (starts it)');
+  onRun<MachineOptions>(vm, cli, (call) => {
+    const { directory, name, connectNetwork, start, live } = call.options;
+    return restore(call, {
+      recoveryType: 'AlternateLocation',
+      storageAccountId: directory,
+      targetVirtualMachineId: name,
+      holdfast: {
+        connectNetwork: connectNetwork === true,
+        start: start === true || live === true,
+        ...(live === true ? { live } : {}),
+      },
+    });
+  });
 }
 
 function withRestore(command: Command): Command {

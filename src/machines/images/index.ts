@@ -20,7 +20,16 @@ export type {
   ImageLayer,
 } from './image-types.ts';
 export { type OpenedImage, type OpenImageRequest, openImage } from './open-image.ts';
-export { checkImage, commitImage, createOverlay, rebaseUnsafe } from './overlay.ts';
+export {
+  absorbBacking,
+  checkImage,
+  commitImage,
+  createOverlay,
+  createOverlayOverNbd,
+  type NbdSource,
+  rebaseUnsafe,
+  standsOnNbd,
+} from './overlay.ts';
 export {
   layersAbove,
   type OpenDiskReader,

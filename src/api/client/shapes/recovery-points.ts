@@ -110,6 +110,8 @@ export const restoreRequest = z.strictObject({
         connectNetwork: z.boolean().optional(),
         /** Start the new VM. Default false. */
         start: z.boolean().optional(),
+        /** Run the new VM from the vault at once, and copy its disks while it runs. Needs `start`. Default false. */
+        live: z.boolean().optional(),
         /** Restore what can be read of a damaged point from the vault; the rest is zeros, and listed. Default false. */
         allowDamaged: z.boolean().optional(),
       })
