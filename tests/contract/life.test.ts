@@ -97,6 +97,31 @@ it('edits policies', async () => {
   ).rejects.toMatchObject({ statusCode: 409 });
 });
 
+it('edits a policy in use as an operation that is followed at the policy', async () => {
+  const { protectionPolicies, protectionPolicyOperationStatuses, protectionPolicyOperationResults } =
+    service.backup;
+  const { properties } = await protectionPolicies.get(...at, 'DefaultPolicy');
+  if (properties?.backupManagementType !== 'AzureIaasVM') throw new Error('no policy for virtual machines');
+  let operation = '';
+  await protectionPolicies.createOrUpdate(
+    ...at,
+    'DefaultPolicy',
+    { properties: { ...properties, instantRpRetentionRangeInDays: 3 } },
+    {
+      onResponse: ({ status, headers }) => {
+        expect(status).toBe(202);
+        operation = new URL(headers.get('azure-asyncoperation') ?? 'x:').pathname.split('/').at(-1) ?? '';
+      },
+    },
+  );
+  await until('the edit ends', async () => {
+    const { status } = await protectionPolicyOperationStatuses.get(...at, 'DefaultPolicy', operation);
+    return status === 'Succeeded';
+  });
+  const result = await protectionPolicyOperationResults.get(...at, 'DefaultPolicy', operation);
+  expect(result.properties).toMatchObject({ instantRpRetentionRangeInDays: 3 });
+});
+
 it('takes an item through its life: stopped, resumed, deleted, brought back', async () => {
   const { backup, estate } = service;
   const { protectedItems } = backup;
@@ -149,8 +174,14 @@ it('changes the security of a vault, and shows it where older clients look', asy
     softDeleteSettings: { softDeleteState: 'AlwaysON', softDeleteRetentionPeriodInDays: 30 },
     immutabilitySettings: { state: 'Unlocked' },
   });
-  expect((await backup.backupResourceVaultConfigs.get(...at)).properties).toMatchObject({
+  const configs = backup.backupResourceVaultConfigs;
+  expect((await configs.get(...at)).properties).toMatchObject({
     softDeleteFeatureState: 'AlwaysON',
     softDeleteRetentionPeriodInDays: 30,
   });
+  for (const days of [60, 90]) {
+    const wanted = { properties: { softDeleteRetentionPeriodInDays: days } };
+    await (days === 60 ? configs.update(...at, wanted) : configs.put(...at, wanted));
+    expect((await configs.get(...at)).properties).toMatchObject(wanted.properties);
+  }
 });

@@ -113,6 +113,24 @@ export const refusedRoutes: readonly (readonly [
   ],
   [
     ['POST'],
+    `${vaultPath}/backupJobsExport`,
+    'Jobs are not exported to a file.',
+    'List them: GET …/backupJobs, which pages by nextLink, or holdfast job list --json.',
+  ],
+  [
+    ['PUT', 'DELETE'],
+    containerPath,
+    'Virtual machines are not registered with a vault: protecting one is enough.',
+    'Enable protection of the VM, or stop it.',
+  ],
+  [
+    ['GET'],
+    `${vaultPath}/backupEngines/:engine`,
+    'There are no backup engines.',
+    'Virtual machines are backed up by the service itself.',
+  ],
+  [
+    ['POST'],
     `${containerPath}/inquire`,
     'A VM has no workloads inside that could be asked for.',
     'Protect the whole VM.',
