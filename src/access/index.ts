@@ -22,4 +22,4 @@ export type { Caller, Principal } from './principal.ts';
 export { atLeast, type Role, type RoleDefinition, roleDefinitions, roleOf, roles } from './roles.ts';
 export { exactScope, type Scope, scopeOfId } from './scopes.ts';
 export { beginSession, type NewSession } from './sessions.ts';
-export { tokenLifetimeSeconds } from './tokens.ts';
+export { audience, tokenLifetimeSeconds } from './tokens.ts';

@@ -25,6 +25,7 @@ export async function issueToken(
   return new SignJWT({
     tid: tenantId,
     appid: client.client_id,
+    oid: client.client_id,
     idtyp: 'app',
     ver: '1.0',
     sec: markOf(client),

@@ -65,6 +65,7 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
   [`DELETE ${groupPath}`]: 'Owner',
   [`GET ${groupPath}/resources`]: 'filtered',
 
+  'GET /metadata/endpoints': 'public',
   [`GET ${tenantPath}/v2.0/.well-known/openid-configuration`]: 'public',
   [`GET ${tenantPath}/.well-known/openid-configuration`]: 'public',
   [`GET ${tenantPath}/discovery/v2.0/keys`]: 'public',

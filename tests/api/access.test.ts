@@ -241,6 +241,11 @@ describe('tokens of clients', () => {
       issuer: `https://backup.example:8443/${tenantId}/v2.0`,
       token_endpoint: `https://backup.example:8443/${tenantId}/oauth2/v2.0/token`,
     });
+    expect((await call('GET', '/metadata/endpoints', { token: '' })).json()).toMatchObject({
+      resourceManager: 'https://backup.example:8443',
+      authentication: { loginEndpoint: 'https://backup.example:8443', tenant: tenantId },
+    });
+    expect((await askToken(client, { scope: 'https://backup.example:8443/.default' })).status).toBe(200);
     const { keys } = (await call('GET', `/${tenantId}/discovery/v2.0/keys`, { token: '' })).json();
     expect(keys).toMatchObject([{ kty: 'RSA', alg: 'RS256', use: 'sig' }]);
     expect(Object.keys(keys[0])).not.toContain('d');

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type Access, tokenLifetimeSeconds } from '../../access/index.ts';
+import { type Access, audience, tokenLifetimeSeconds } from '../../access/index.ts';
 import { isHoldfastError } from '../../errors/index.ts';
 import { takeForms } from '../form-body.ts';
 import { type ApiScope, baseUrl, param, tenantPath } from '../scope.ts';
@@ -9,7 +9,7 @@ type OAuthError = 'invalid_request' | 'invalid_client' | 'unsupported_grant_type
 
 /** What our tokens are for, by the names Azure's clients have for it. */
 const resources = new Set([
-  'https://management.azure.com',
+  audience,
   'https://management.core.windows.net',
   'https://management.azure.com/user_impersonation',
 ]);
@@ -23,6 +23,23 @@ export function registerTokens(app: FastifyInstance, _scope: ApiScope, access: A
   const isOurTenant = async (request: FastifyRequest) =>
     param(request, 'tenant').toLowerCase() === (await access.tenantId());
   const tenantUrl = async (request: FastifyRequest) => `${baseUrl(request)}/${await access.tenantId()}`;
+
+  // What azure-cli (`az cloud register`) and Terraform (`metadata_host`) ask first, as of 2022-09-01. Only what there is.
+  app.get('/metadata/endpoints', async (request) => {
+    const url = baseUrl(request);
+    return {
+      name: 'Holdfast',
+      portal: url,
+      resourceManager: url,
+      authentication: {
+        loginEndpoint: url,
+        audiences: [audience, url],
+        tenant: await access.tenantId(),
+        identityProvider: 'AAD',
+      },
+      suffixes: {},
+    };
+  });
 
   for (const version of ['/v2.0', '']) {
     app.get(`${tenantPath}${version}/.well-known/openid-configuration`, async (request, reply) => {
