@@ -13,6 +13,7 @@ import type { JobStatus } from '../protection/index.ts';
 import { refreshAgent } from './agent-record.ts';
 import { type BackupPayload, takeSnapshot, transferToVault } from './backup-payload.ts';
 import { transferPhase } from './backup-transfer.ts';
+import { followName } from './bind-item.ts';
 import { changedMeanwhile, refuseBackup } from './change-item.ts';
 import { catalogTime } from './clock.ts';
 import { jobErrorOf, type NewJob, type Operation } from './engine.ts';
@@ -207,4 +208,5 @@ async function snapshotPhase(
     ...consistencyProperties(frozen),
   });
   await refreshAgent(workshop, item, frozen);
+  await followName(workshop, item, frozen.machineName);
 }

@@ -1,4 +1,4 @@
-import { bindItem, type ItemRow } from '../catalog/index.ts';
+import { bindItem, findItemOfName, type ItemRow, updateItem } from '../catalog/index.ts';
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
 import type { FoundMachine } from './estate.ts';
 import type { Workshop } from './workshop.ts';
@@ -54,4 +54,20 @@ export async function bindToMachine(
     { itemId: item.item_id, from: item.vm_uuid, to: machine.uuid },
     'the item goes on with a new VM of its name',
   );
+}
+
+/**
+ * Gives an item the name that its VM has now: a VM stays itself when it is renamed. Where another item of the vault has
+ * that name, it keeps the old one.
+ */
+export async function followName(workshop: Workshop, item: ItemRow, name: string): Promise<void> {
+  if (name === item.vm_name) return;
+  const of = { itemId: item.item_id, from: item.vm_name, to: name };
+  const other = await findItemOfName(workshop.db, item.vault_id, item.host_resource_group, name);
+  if (other !== undefined && other.item_id !== item.item_id) {
+    workshop.log.warn(of, 'a VM was renamed to what the vault knows another VM as; its item keeps its name');
+    return;
+  }
+  await updateItem(workshop.db, item.item_id, { vm_name: name });
+  workshop.log.info(of, 'the item follows the new name of its VM');
 }

@@ -34,6 +34,21 @@ async function protect(vmUuid: string, vault = estate.vault) {
 const tiers = async () =>
   (await listPoints(estate.workshop.db, estate.itemId)).map((point) => [point.in_snapshot, point.in_vault]);
 
+it('follows the name of its VM, unless the vault knows another VM by it', async () => {
+  const { takePoint } = estate.host;
+  const rename = (machineName: string) => {
+    estate.host.takePoint = async (request) => ({ ...(await takePoint(request)), machineName });
+  };
+  rename('www');
+  expect(await backUp()).toBe('Completed');
+  expect(await estate.item()).toMatchObject({ vm_name: 'www', vm_uuid: estate.vmUuid });
+  const { item_id: other } = await protect(estate.host.addMachine('api', { vda: 8192 }));
+  rename('API');
+  expect(await backUp()).toBe('Completed');
+  expect(await estate.item()).toMatchObject({ vm_name: 'www' });
+  expect(other).not.toBe(estate.itemId);
+});
+
 describe('a VM that was deleted and made again', () => {
   const remake = () => {
     estate.host.removeMachine(estate.vmUuid);
