@@ -25,6 +25,7 @@ import {
   deleteDataOperation,
   disableOperation,
   Estate,
+  expirePointsOperation,
   followingPolicies,
   JobEngine,
   type Logger,
@@ -149,6 +150,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   engine.register('Restore', restoreOperation(workshop));
   engine.register('ConfigureBackup', followingPolicies(workshop, configureOperation(workshop)));
   engine.register('ModifyPolicy', modifyPolicyOperation(workshop));
+  engine.register('ExpirePoints', expirePointsOperation(workshop));
   engine.register('DisableBackup', disableOperation(workshop));
   engine.register('DeleteBackupData', deleteDataOperation(workshop));
   engine.register('Undelete', undeleteOperation(workshop));

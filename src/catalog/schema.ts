@@ -201,6 +201,7 @@ export interface JobRow {
     | 'Register'
     | 'UnRegister'
     | 'ModifyPolicy'
+    | 'ExpirePoints'
     | 'Replicate'
     | 'VerifyStore'
     | 'VerifyReplica'

@@ -20,6 +20,7 @@ export const operationWords: Record<Operation, string> = {
   RepairStore: 'Repair store',
   CollectStore: 'Collect store',
   ModifyPolicy: 'Modify policy',
+  ExpirePoints: 'Remove expired points',
 };
 
 export const jobStatusWords: Record<JobStatus, { text: string; tone: Tone | undefined }> = {

@@ -14,11 +14,10 @@ import {
 import { type BackupPolicy, enhancedPolicy, securityOfNewVault } from '../protection/index.ts';
 import { startBackup } from './backup.ts';
 import { removePolicy, savePolicy } from './edit-policy.ts';
-import { maintenanceIdle } from './maintenance.ts';
 import { jobsOfEdit } from './modify-policy.ts';
 import { lastPolicyOf, putUnderPolicy, underPolicy } from './policies.ts';
 import { previewEditOf } from './preview-policy-edit.ts';
-import { dieAtWrite } from './testing/dying-catalog.ts';
+import { allEnded, died } from './testing/deaths.ts';
 import { createSmallEstate, type SmallEstate } from './testing/small-estate.ts';
 
 let estate: SmallEstate;
@@ -48,12 +47,10 @@ async function save(policy: BackupPolicy, conditions = {}): Promise<JobRow[]> {
 }
 
 async function settledEdit(jobId: string): Promise<JobRow[]> {
-  const { db, engine } = estate.workshop;
-  await engine.wait(jobId);
+  const { db } = estate.workshop;
+  await allEnded(estate);
   const edit = (await findJob(db, jobId))?.job;
   if (edit === undefined) throw new Error(`no job ${jobId}`);
-  for (const { job_id: child } of await jobsOfEdit(db, edit)) await engine.wait(child);
-  await maintenanceIdle(estate.workshop);
   return jobsOfEdit(db, edit);
 }
 
@@ -232,31 +229,24 @@ describe('an edit of a policy in use', () => {
 it('takes up an edit whatever write its process died at, and brings it to everybody or to nobody', async () => {
   await backUpAll();
   const before = await expiries();
-  let died = 0;
-  for (let write = 1; ; write += 1) {
+  let deaths = 0;
+  for (let write = 0; ; write += 1) {
     const wanted = keptFor(write % 2 === 0 ? 60 : 90);
-    const crash = dieAtWrite(write);
-    await Promise.race([save(wanted).catch(() => {}), crash.died]);
-    const isOver = !crash.hasDied();
-    // What runs on in the dead process writes nothing any more.
-    await estate.workshop.engine.stop();
-    crash.restore();
+    estate.dieAtWrite(write);
+    const saving = save(wanted).catch(() => {});
+    await Promise.race([saving, died(estate)]);
+    const isOver = !estate.isDead();
     await estate.restart();
     const { db } = estate.workshop;
-    const page = { limit: 1000, offset: 0 };
-    for (const { job_id: jobId } of await listJobs(db, 'v1', {}, page)) await estate.settled(jobId);
-    // A job that is taken up may have started others.
-    for (const { job_id: jobId } of await listJobs(db, 'v1', {}, page)) await estate.settled(jobId);
+    await allEnded(estate);
     const policy = (await findSavedPolicy(db, 'v1', 'Hourly'))?.policy;
     expect(await consistent(), `died at write ${write}`).toEqual(names);
-    const open = (await listJobs(db, 'v1', {}, page)).filter((job) => job.ended_at === null);
-    expect(open, `died at write ${write}`).toEqual([]);
     // Saved or not, and if not, the editor has been told.
     expect([30, 60, 90]).toContain(policy?.retention.daily?.count);
     if (isOver) break;
-    died += 1;
+    deaths += 1;
   }
-  expect(died).toBeGreaterThan(10);
+  expect(deaths).toBeGreaterThan(10);
   await save(hourly);
   expect(await expiries()).toEqual(before);
 }, 60_000);

@@ -46,6 +46,8 @@ export interface NewJob<Payload> {
   userTriggered: boolean;
   payload: Payload;
   taskIds: readonly string[];
+  /** What the job shows from the start, beside the VM's name. */
+  properties?: Record<string, string>;
   /** Writes what must be known if, and only if, the job is. */
   alongside?: (tx: Database) => Promise<void>;
 }
@@ -155,7 +157,10 @@ export class JobEngine {
       user_triggered: job.userTriggered ? 1 : 0,
       entity_name: job.entityName,
       payload_json: JSON.stringify(job.payload),
-      property_bag_json: JSON.stringify(job.itemId === undefined ? {} : { 'VM Name': job.entityName }),
+      property_bag_json: JSON.stringify({
+        ...(job.itemId !== undefined && { 'VM Name': job.entityName }),
+        ...job.properties,
+      }),
       error_json: null,
       owner,
     };

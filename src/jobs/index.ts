@@ -23,6 +23,7 @@ export { deleteData, deleteDataOperation } from './delete-data.ts';
 export { type EditConditions, itemsUnder, removePolicy, savePolicy } from './edit-policy.ts';
 export { JobEngine, type JobError } from './engine.ts';
 export { Estate, type EstateOpeners, type FoundMachine, type HostStatus, sameConnection } from './estate.ts';
+export { expirePointsOperation } from './expire-points.ts';
 export { freezeHookByHand } from './freeze-hook.ts';
 export { nameFullHome } from './full-home.ts';
 export { createLimits } from './limits.ts';

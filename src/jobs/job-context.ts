@@ -63,6 +63,10 @@ export class JobContext<Payload> {
     await updateJob(this.#db, this.jobId, { property_bag_json: JSON.stringify(this.#properties) });
   }
 
+  hasTask(taskId: string): boolean {
+    return this.#tasks.has(taskId);
+  }
+
   taskStatus(taskId: string): TaskStatus {
     return this.#task(taskId).status;
   }

@@ -4,6 +4,7 @@
  */
 
 export { hookName } from './agent-report.ts';
+export { chainLimits } from './chain-plan.ts';
 export type { Host } from './host.ts';
 export type { HostAlert, HostClock, HostLog } from './host-context.ts';
 export { createDiskTarget } from './images/index.ts';

@@ -31,6 +31,7 @@ import { configureOperation } from '../configure.ts';
 import { deleteDataOperation } from '../delete-data.ts';
 import { JobEngine } from '../engine.ts';
 import { Estate } from '../estate.ts';
+import { expirePointsOperation } from '../expire-points.ts';
 import { createLimits } from '../limits.ts';
 import { maintenanceIdle } from '../maintenance.ts';
 import { followingPolicies, modifyPolicyOperation } from '../modify-policy.ts';
@@ -75,6 +76,8 @@ export interface SmallEstate extends AsyncDisposable {
    * more, and nothing is after it. `restart` then starts the next one.
    */
   dieAtStatement(count: number): void;
+  /** As {@link dieAtStatement}, where only those count that write. */
+  dieAtWrite(count: number): void;
   /** Whether it has died since it was started. */
   isDead(): boolean;
   /** Waits for a job and for the maintenance after it. */
@@ -145,6 +148,9 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     dieAtStatement(count) {
       death.statementsLeft = count;
     },
+    dieAtWrite(count) {
+      death.writesLeft = count;
+    },
     isDead: () => death.isDead,
     async restart() {
       await stop();
@@ -176,10 +182,12 @@ export async function createSmallEstate(): Promise<SmallEstate> {
   };
   const log = { info() {}, warn() {}, error() {} };
   let stop = async () => {};
-  const death = { statementsLeft: Number.POSITIVE_INFINITY, isDead: false };
+  const forEver = Number.POSITIVE_INFINITY;
+  const death = { statementsLeft: forEver, writesLeft: forEver, isDead: false };
   const mortal: KyselyPlugin = {
     transformQuery({ node }) {
-      if (death.isDead || death.statementsLeft-- <= 0) {
+      const writes = node.kind !== 'SelectQueryNode';
+      if (death.isDead || death.statementsLeft-- <= 0 || (writes && death.writesLeft-- <= 0)) {
         death.isDead = true;
         throw new Error('the service is dead');
       }
@@ -190,7 +198,8 @@ export async function createSmallEstate(): Promise<SmallEstate> {
 
   async function start(): Promise<void> {
     death.isDead = false;
-    death.statementsLeft = Number.POSITIVE_INFINITY;
+    death.statementsLeft = forEver;
+    death.writesLeft = forEver;
     const catalog = await openCatalog(scratch.place);
     const db = catalog.db.withPlugin(mortal);
     const life = new AbortController();
@@ -219,6 +228,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     engine.register('Restore', restoreOperation(workshop));
     engine.register('ConfigureBackup', followingPolicies(workshop, configureOperation(workshop)));
     engine.register('ModifyPolicy', modifyPolicyOperation(workshop));
+    engine.register('ExpirePoints', expirePointsOperation(workshop));
     engine.register('DisableBackup', disableOperation(workshop));
     engine.register('DeleteBackupData', deleteDataOperation(workshop));
     engine.register('Undelete', undeleteOperation(workshop));

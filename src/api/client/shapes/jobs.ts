@@ -61,6 +61,7 @@ export const job = z.object({
       'RepairStore',
       'CollectStore',
       'ModifyPolicy',
+      'ExpirePoints',
     ]),
     status: jobStatus,
     entityFriendlyName: z.string(),
