@@ -12,6 +12,11 @@ export const storeCodes = {
       'Choose another place: a vault can not take over a store that is there. docs/store-format.md says how to restore from it without Holdfast.',
     retryable: false,
   },
+  StorePlaceNotEmpty: {
+    status: 409,
+    action: 'Name an empty directory, or one that is not there yet, for the store.',
+    retryable: false,
+  },
   StoreVersionNotSupported: {
     status: 409,
     action: 'Open this store with the Holdfast version that wrote it, or a newer one.',

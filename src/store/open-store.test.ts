@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { encodeDocument } from './document.ts';
-import { createStore, memoryBackend, openStore } from './index.ts';
+import { createStore, fileSystemBackend, memoryBackend, openStore } from './index.ts';
+import { ForgetfulFiles } from './testing/forgetful-files.ts';
 import { backUp, bytesFrom, restore, testChunkBytes, testClock } from './testing/model-disk.ts';
 
 const options = { clock: testClock, chunkSizeBytes: testChunkBytes };
@@ -61,6 +62,26 @@ describe('opening a store', () => {
     await again[Symbol.asyncDispose]();
     await expect(store.stats()).rejects.toThrow('closed');
     await using _ = await openStore(backend, options);
+  });
+
+  test('is made in an empty directory or a new one, never among the files of others', async () => {
+    const files = new ForgetfulFiles();
+    const write = async (path: string) => await (await files.create(path)).close();
+    await files.makeDirectory('/srv/photos');
+    await write('/srv/photos/cat.jpg');
+    await expect(createStore(fileSystemBackend('/srv/photos', files), options)).rejects.toMatchObject({
+      code: 'StorePlaceNotEmpty',
+      message: expect.stringContaining('cat.jpg'),
+    });
+    expect((await files.readDirectory('/srv/photos')).map(({ name }) => name)).toEqual(['cat.jpg']);
+    await files.makeDirectory('/srv/disk/lost+found');
+    for (const place of ['/srv/disk', '/srv/new/v1']) {
+      const store = await createStore(fileSystemBackend(place, files), options);
+      await store[Symbol.asyncDispose]();
+      await expect(createStore(fileSystemBackend(place, files), options)).rejects.toMatchObject({
+        code: 'StoreExists',
+      });
+    }
   });
 
   test('does not begin a new store over the remains of one', async () => {

@@ -2,11 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../../errors/index.ts';
 import { type Backend, checkObjectName, checkPrefix, type ObjectInfo } from '../backend.ts';
+import { configName, storePrefixes } from '../layout.ts';
 import { type Files, nodeFiles } from './files.ts';
 
 /** Files being written live here, and only the holder of the lock writes: at lock time all of it is left over. */
 const temporaryDirectory = 'tmp';
 const lockFile = 'lock';
+
+/** What may be in a directory where a store is made: remains of an attempt, and what a file system itself puts there. */
+const ownNames = new Set([
+  configName,
+  ...storePrefixes.map((prefix) => prefix.slice(0, -1)),
+  temporaryDirectory,
+  lockFile,
+  'lost+found',
+]);
 
 /** A store in a directory. `files` is for tests. */
 export function fileSystemBackend(directory: string, files: Files = nodeFiles): Backend {
@@ -59,6 +69,18 @@ export function fileSystemBackend(directory: string, files: Files = nodeFiles): 
     await files.stat(directory);
     await files.makeDirectory(path);
     known.add(path);
+  }
+
+  /** A store is made in a directory of its own: what else is in there would be taken for its own, or lost with it. */
+  async function refuseStrangers(): Promise<void> {
+    const entries = await files.readDirectory(directory);
+    const stranger = entries.find(({ name }) => !ownNames.has(name));
+    if (stranger === undefined) return;
+    throw new HoldfastError(
+      'StorePlaceNotEmpty',
+      `There is something else in ${directory}: "${stranger.name}"${entries.length > 1 ? ', and more' : ''}.`,
+      { target: directory },
+    );
   }
 
   async function removeLeftovers(): Promise<void> {
@@ -117,7 +139,10 @@ export function fileSystemBackend(directory: string, files: Files = nodeFiles): 
     },
     lock({ create }) {
       return guarded('locked', async () => {
-        if (create) await files.makeDirectory(directory);
+        if (create) {
+          await files.makeDirectory(directory);
+          await refuseStrangers();
+        }
         lost.signal.throwIfAborted();
         const lock = files.lock(join(directory, lockFile));
         if (lock === undefined) return undefined;

@@ -29,7 +29,15 @@ const kinds: Record<string, FailureKind> = {
   CredentialsProviderError: 'denied',
 };
 
+const checkCredentials =
+  'Check the access key and its secret (docs/stores.md), that they are not switched off, and what they may do in this bucket.';
+
 const advice: Record<string, string> = {
+  AccessDenied: checkCredentials,
+  InvalidAccessKeyId: checkCredentials,
+  SignatureDoesNotMatch: checkCredentials,
+  InvalidToken: checkCredentials,
+  ExpiredToken: 'The session token has run out: get new credentials.',
   RequestTimeTooSkewed:
     "Set this machine's clock right: the service refuses requests whose time is not its own.",
   PermanentRedirect: 'Give the region of the bucket: s3://BUCKET/PREFIX?region=REGION.',
@@ -46,7 +54,16 @@ export function s3Failure(error: unknown, secrets: readonly string[]): unknown {
   const known = kinds[name];
   if (known !== undefined) return new ObjectFailure(known, `${name}${text}`, advice[name]);
   if (status === undefined || status < 300) return connectionFailure(error, secrets);
-  return new ObjectFailure(kindOfStatus(status), `${name} (HTTP ${status})${text}`, advice[name]);
+  const kind = kindOfStatus(status);
+  // Answers to HEAD have no body, and so no name for what is wrong.
+  const what = isNameless(name) ? (kind === 'denied' ? 'the credentials are refused' : 'refused') : name;
+  const action = advice[name] ?? (kind === 'denied' ? checkCredentials : undefined);
+  return new ObjectFailure(kind, `${what} (HTTP ${status})${text}`, action);
+}
+
+/** What the SDK calls errors that came without a name. */
+function isNameless(name: string): boolean {
+  return ['', 'Unknown', 'UnknownError', 'Error'].includes(name) || /^\d+$/.test(name);
 }
 
 function kindOfStatus(status: number): FailureKind {

@@ -184,6 +184,11 @@ describe('an encrypted store', () => {
       await using store = await openStore(backend, { ...options, unlock: [secret] });
       expect((await restore(store, 'p')).equals(content)).toBe(true);
     }
+    const broken = { kind: 'key-file', text: 'cut off on its way' } as const;
+    await expect(openStore(backend, { ...options, unlock: [broken] })).rejects.toMatchObject({
+      code: 'KeyNotUsable',
+    });
+    await (await openStore(backend, { ...options, unlock: [broken, testKeyFile] }))[Symbol.asyncDispose]();
     await expect(openStore(backend, options)).rejects.toMatchObject({
       code: 'StoreKeyRequired',
       message: expect.stringContaining('key-file "test"'),

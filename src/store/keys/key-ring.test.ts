@@ -113,6 +113,9 @@ describe('the keys of a store', () => {
     expect(listed.keys.map(({ wrapId }) => wrapId)).toEqual([one?.wrapId]);
     expect(listed.damaged).toEqual([expect.stringContaining(`keys/${two?.wrapId}.key is damaged`)]);
     await expect(keys.remove(one?.wrapId ?? '')).rejects.toMatchObject({ code: 'StoreKeyLast' });
+    await keys.remove(two?.wrapId ?? '');
+    expect(await keys.list()).toEqual({ keys: [one], damaged: [] });
+    expect([...backend.objects.keys()].filter((name) => name.includes(two?.wrapId ?? ''))).toEqual([]);
   });
 
   test.each(['keys', 'key-copies'])(

@@ -27,7 +27,7 @@ export interface KeyRing {
   replace(wrapId: string, secret: NewSecret): Promise<KeyWrapInfo>;
   /** @throws StoreKeyNotFound */
   rename(wrapId: string, label: string): Promise<KeyWrapInfo>;
-  /** @throws StoreKeyNotFound @throws StoreKeyLast when no other key that can be read would be left */
+  /** One that is damaged, too, if another can be read. @throws StoreKeyNotFound @throws StoreKeyLast when no other key that can be read would be left */
   remove(wrapId: string): Promise<void>;
 }
 
@@ -95,6 +95,9 @@ export function keyRingOf(
       }),
     remove: (wrapId) =>
       oneChange.run(async () => {
+        const { wraps, damagedIds } = await readWraps(backend);
+        // What nobody can read opens nothing, and is for no use beside one that does.
+        if (damagedIds.includes(wrapId) && wraps.length > 0) return await deleteWrap(backend, wrapId);
         const { wrap, others } = await find(wrapId);
         if (others.length === 0)
           throw new HoldfastError(

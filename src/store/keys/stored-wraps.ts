@@ -11,8 +11,9 @@ export const wrapLimit = 32;
 
 export interface StoredWraps {
   wraps: KeyWrap[];
-  /** Why others cannot be read. */
+  /** Why others cannot be read, and their ids. */
   damaged: string[];
+  damagedIds: string[];
   /** Objects of readable wraps that are not as their twins are, which say what to write there. */
   halves: { name: string; kind: 'missing' | 'corrupt'; message: string; bytes: Buffer }[];
 }
@@ -34,15 +35,17 @@ export async function readWraps(backend: Backend): Promise<StoredWraps> {
           'Find out who put files into the directories "keys" and "key-copies" of the store, and remove those.',
       },
     );
-  const found: StoredWraps = { wraps: [], damaged: [], halves: [] };
+  const found: StoredWraps = { wraps: [], damaged: [], damagedIds: [], halves: [] };
   for (const wrapId of ids) {
     const key = await readWrap(backend, keyName(wrapId));
     const copy = await readWrap(backend, keyCopyName(wrapId));
     const good = 'wrap' in key ? key : 'wrap' in copy ? copy : undefined;
     if (good === undefined) {
-      if ('damage' in key) found.damaged.push(key.damage);
-      else if ('damage' in copy) found.damaged.push(copy.damage);
-      continue; // neither is there any more: it has just been removed
+      const damage = 'damage' in key ? key.damage : 'damage' in copy ? copy.damage : undefined;
+      if (damage === undefined) continue; // neither is there any more: it has just been removed
+      found.damaged.push(damage);
+      found.damagedIds.push(wrapId);
+      continue;
     }
     found.wraps.push(good.wrap);
     for (const half of [key, copy]) {
@@ -131,7 +134,7 @@ export async function addWrap(
 }
 
 /**
- * The vault key, by whichever of the secrets opens any wrap.
+ * The vault key, by whichever of the secrets opens any wrap; one that is no secret at all is no reason not to try the others.
  * @throws StoreKeyRequired @throws StoreKeyWrong @throws KeyNotUsable @throws StoreDamaged @throws StoreUnavailable
  */
 export async function unlockVaultKey(
@@ -160,13 +163,18 @@ export async function unlockVaultKey(
       `The store at ${backend.description} is encrypted. It can be opened with: ${known}.${unreadable}`,
       options,
     );
+  let unusable: unknown;
   for (const secret of secrets)
     for (const wrap of wraps) {
-      const vaultKey = await unwrapKey(wrap, secret, storeId);
+      const vaultKey = await unwrapKey(wrap, secret, storeId).catch((error: unknown) => {
+        if (!isHoldfastError(error, 'KeyNotUsable')) throw error;
+        unusable ??= error;
+      });
       if (vaultKey === undefined) continue;
       await mendIfPossible(backend, halves);
       return vaultKey;
     }
+  if (unusable !== undefined) throw unusable;
   const given = [...new Set(secrets.map(({ kind }) => kind))].join(', ');
   throw new HoldfastError(
     'StoreKeyWrong',
