@@ -44,6 +44,7 @@ export default defineConfig({
             'src/access/**/*.test.ts',
             'tests/api/access.test.ts',
             'src/jobs/{backup,configure,engine,restore,scheduler,workers}.test.ts',
+            'tests/service/database.test.ts',
           ],
           globalSetup: 'tests/support/postgres-lane.ts',
           testTimeout: 120_000,

@@ -24,6 +24,7 @@ const lingerMs = 5_000;
 async function serve(options: {
   home?: string;
   listen: string;
+  database?: string;
   logLevel: string;
   restoreRoot: string[];
 }): Promise<void> {
@@ -51,6 +52,7 @@ async function serve(options: {
       listen: parseListen(options.listen),
       log,
       restoreRoots: options.restoreRoot,
+      database: options.database,
     });
     process.stdout.write(`Holdfast serves ${service.endpoint} from ${home}\n`);
     if (service.firstRunLink !== undefined)
@@ -69,6 +71,10 @@ async function serve(options: {
 const serveCommand = new Command('serve')
   .description('Run the service: hosts, vaults, schedules, jobs and the API.')
   .option('--listen <host:port>', 'address of the API', '127.0.0.1:8443')
+  .option(
+    '--database <address>',
+    'PostgreSQL database for the catalog (postgres://…); the home remembers it, in the file "database"',
+  )
   .option(
     '--restore-root <dir>',
     'a directory that clients may restore into; may be given several times',

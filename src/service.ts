@@ -1,20 +1,14 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
+import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLocalCredential, newFirstRunCode } from './access/index.ts';
 import { createServer, ensureCertificate, resourceIds } from './api/index.ts';
-import {
-  type Catalog,
-  findSetting,
-  type HostRow,
-  listHosts,
-  openCatalog,
-  saveHost,
-  settingOrNew,
-} from './catalog/index.ts';
+import { findSetting, type HostRow, listHosts, saveHost, settingOrNew } from './catalog/index.ts';
 import { HoldfastError, messageOf } from './errors/index.ts';
+import { openHomeCatalog } from './home-catalog.ts';
 import {
   BackgroundWork,
   backupOperation,
@@ -60,6 +54,8 @@ export interface ServiceOptions {
   home: string;
   listen: { host: string; port: number };
   log: Logger;
+  /** Address of a PostgreSQL database for the catalog; see `openHomeCatalog`. */
+  database?: string | undefined;
   /** Waiting time before a refused snapshot is tried again. */
   snapshotRetryDelayMs?: number;
   /** Directories that clients may restore into, beside `restored` in the home. */
@@ -86,7 +82,7 @@ const lastAnswersMs = 10_000;
 
 /**
  * Composes and starts the service. When it throws, nothing of it is left running.
- * @throws HomeNotUsable, HomeInUse, CatalogDamaged, CatalogVersionNotSupported, TlsCertificateNotUsable, AddressNotUsable
+ * @throws HomeNotUsable, HomeInUse, CatalogDamaged, CatalogElsewhere, CatalogInUse, CatalogVersionNotSupported, TlsCertificateNotUsable, AddressNotUsable
  */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const home = resolve(options.home);
@@ -95,7 +91,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   await using starting = new AsyncDisposableStack();
 
   starting.use(await takeHome(home));
-  const catalog = starting.use(await openCatalogOf(home));
+  const catalog = starting.use(await openHomeCatalog(home, options.database, log));
   const subscriptionId = await settingOrNew(catalog.db, 'subscriptionId', () => crypto.randomUUID());
   const places = new StorePlaces(join(home, 'store-credentials'));
   const vaultKeys = new VaultKeys(join(home, 'keys'), systemClock);
@@ -126,7 +122,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       log,
     ),
   );
-  const engine = new JobEngine(catalog.db, systemClock, log, { home: 'this' });
+  const engine = new JobEngine(catalog.db, systemClock, log, {
+    // With a catalog of its own, the lock of the home has said already that nobody else is there.
+    home: catalog.isShared ? `${hostname()}:${home}` : 'this',
+    isShared: catalog.isShared,
+    isAlone: catalog.isShared,
+  });
   const workshop: Workshop = {
     db: catalog.db,
     estate,
@@ -246,25 +247,6 @@ async function takeHome(home: string): Promise<Disposable> {
   const lock = tryLockFile(lockFile);
   if (lock !== undefined) return lock;
   throw new HoldfastError('HomeInUse', `Another Holdfast service is using ${home}.`, { target: home });
-}
-
-/** What SQLite answers for a file that is damaged, or that is no database at all. */
-const damagedCatalog = new Set([11, 26]);
-
-/** @throws CatalogDamaged, CatalogVersionNotSupported */
-async function openCatalogOf(home: string): Promise<Catalog> {
-  const path = join(home, 'catalog.db');
-  await ensurePrivateFile(path);
-  try {
-    return await openCatalog(path);
-  } catch (error) {
-    const number = (error as { errcode?: unknown }).errcode;
-    if (typeof number !== 'number' || !damagedCatalog.has(number & 0xff)) throw error;
-    throw new HoldfastError('CatalogDamaged', `The catalog ${path} is damaged: ${messageOf(error)}.`, {
-      cause: error,
-      target: path,
-    });
-  }
 }
 
 /** Takes no new requests, and answers those under way, unless that takes too long. */

@@ -93,6 +93,7 @@ export {
   replacePolicy,
   type SavedPolicy,
 } from './policies.ts';
+export { isPostgresAddress, shownAddress } from './postgres-dialect.ts';
 export {
   deleteClient,
   deleteRoleAssignment,

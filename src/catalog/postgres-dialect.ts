@@ -14,8 +14,8 @@ export function shownAddress(address: string): string {
   }
 }
 
-/** How long a server may take to accept a connection. */
-const connectTimeoutMs = 10_000;
+/** How long a server may take to accept a connection; waiting for statements of our own before is part of it. */
+const connectTimeoutMs = 60_000;
 /** No statement of ours takes nearly as long; beyond it the server ends it, and then we stop waiting. */
 const statementTimeoutMs = 60_000;
 const answerTimeoutMs = 70_000;

@@ -37,6 +37,18 @@ export const serviceCodes = {
     action: 'Start the Holdfast version that last used this home, or a newer one.',
     retryable: false,
   },
+  CatalogElsewhere: {
+    status: 409,
+    action:
+      'Start without --database. Where the server has another address now, write it into the file "database" of the home; a catalog is not moved from one database to another.',
+    retryable: false,
+  },
+  CatalogInUse: {
+    status: 409,
+    action:
+      'Stop the other service, or give this one a database of its own. One that died is out of the way after a minute.',
+    retryable: true,
+  },
   CatalogNotReachable: {
     status: 503,
     action:

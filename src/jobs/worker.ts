@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type Database, enterWorker, leaveWorker, renewLease } from '../catalog/index.ts';
+import { type Database, enterWorker, leaveWorker, listOtherWorkers, renewLease } from '../catalog/index.ts';
+import { HoldfastError } from '../errors/index.ts';
 import { type Clock, catalogTime } from './clock.ts';
 
 /** How long a worker is taken for alive after it last said so. */
@@ -10,6 +11,11 @@ export interface WorkerOptions {
   home?: string | undefined;
   /** Other processes may work on the same catalog, and take over what a worker has that can't renew its lease. */
   isShared?: boolean;
+  /**
+   * No other worker may be there. The engine would share its queue, but a store is open in one process, and what a host
+   * has of us is written down in one home.
+   */
+  isAlone?: boolean;
 }
 
 /**
@@ -21,6 +27,7 @@ export class Worker {
   readonly #clock: Clock;
   readonly #home: string;
   readonly #isShared: boolean;
+  readonly #isAlone: boolean;
   #id = randomUUID();
   #renewedMs: number;
 
@@ -29,6 +36,7 @@ export class Worker {
     this.#clock = clock;
     this.#home = options.home ?? randomUUID();
     this.#isShared = options.isShared ?? false;
+    this.#isAlone = options.isAlone ?? false;
     this.#renewedMs = clock.monotonicMs();
   }
 
@@ -36,11 +44,22 @@ export class Worker {
     return this.#id;
   }
 
-  /** Announces itself, under a new id; the one before, if any, has nothing any more. */
+  /**
+   * Announces itself, under a new id; the one before, if any, has nothing any more.
+   * @throws CatalogInUse
+   */
   async enter(): Promise<void> {
     this.#id = randomUUID();
     await enterWorker(this.#db, { worker_id: this.#id, home: this.#home, lease_until: this.#until() });
     this.#renewedMs = this.#clock.monotonicMs();
+    if (!this.#isAlone) return;
+    // After the announcement: of two that come at once, neither overlooks the other.
+    const [other] = await listOtherWorkers(this.#db, this.#id, catalogTime(this.#clock.now()));
+    if (other === undefined) return;
+    await this.leave();
+    throw new HoldfastError('CatalogInUse', `Another Holdfast service uses this catalog: ${other.home}.`, {
+      target: other.home,
+    });
   }
 
   /** @returns false when others may have taken over what it has. @throws when the catalog does not answer */
