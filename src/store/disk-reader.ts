@@ -10,6 +10,11 @@ import type { Hold } from './uses.ts';
 const groupBytes = 1024 * 1024;
 const groupsInFlight = 8;
 
+/** What a group holds at most: 1 MiB, or one chunk if that is more. */
+export function groupBytesFor(chunkSizeBytes: number): number {
+  return Math.max(groupBytes, chunkSizeBytes);
+}
+
 /** A file takes one write at a time through the page cache, and others burn a processor waiting; a second fills the gap. */
 const writesInFlight = 2;
 
@@ -24,7 +29,7 @@ export async function* chunkGroups(
   map: MapReader,
   options: Parameters<MapReader['leaves']>[0],
 ): AsyncGenerator<ChunkGroup> {
-  const most = Math.max(1, groupBytes / map.disk.chunkSizeBytes);
+  const most = groupBytesFor(map.disk.chunkSizeBytes) / map.disk.chunkSizeBytes;
   for await (const { firstChunk, page } of map.leaves(options)) {
     let group: ChunkGroup = { first: 0, ids: [] };
     const count = Math.min(entriesPerPage, map.chunkCount - firstChunk);
@@ -48,7 +53,7 @@ export async function* groupsWithin(
   { offset, length }: { offset: number; length: number },
 ): AsyncGenerator<ChunkGroup> {
   const { chunkSizeBytes } = map.disk;
-  const most = Math.max(1, groupBytes / chunkSizeBytes);
+  const most = groupBytesFor(chunkSizeBytes) / chunkSizeBytes;
   const end = Math.ceil((offset + length) / chunkSizeBytes);
   let group: ChunkGroup = { first: 0, ids: [] };
   for (let chunk = Math.floor(offset / chunkSizeBytes); length > 0 && chunk < end; chunk++) {

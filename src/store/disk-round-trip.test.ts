@@ -55,7 +55,7 @@ describe.each(storeKinds)('a disk written and read back, in a store that is %s,'
 
   test('stores what it meets again once, also right after a long stretch that was new', async () => {
     await using store = await newStore();
-    const stretch = bytesFrom(4, 10 * 1024 * kib); // more windows than are worked on at once
+    const stretch = bytesFrom(4, 20 * 1024 * kib); // more windows than are worked on at once
     const zeros = Buffer.alloc(3 * testChunkBytes);
     const content = Buffer.concat([stretch, stretch, zeros, bytesFrom(5, 1024 * kib), stretch]);
     const { newBytes } = await backUp(store, 'p', content);

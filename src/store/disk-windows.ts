@@ -1,10 +1,14 @@
+import { slabEntries } from './slab.ts';
 import type { DiskExtent } from './types.ts';
 
-const smallestWindowBytes = 1024 * 1024;
+const usualWindowBytes = 2 * 1024 * 1024;
 
-/** How much of a disk is read, hashed and compressed together: 1 MiB, or one chunk if that is more. */
+/**
+ * How much of a disk is read, hashed and compressed together: 2 MiB, but at least one chunk, and no more chunks than a
+ * slab describes. See "Why so" in docs/store-format.md.
+ */
 export function windowBytesFor(chunkSizeBytes: number): number {
-  return Math.max(smallestWindowBytes, chunkSizeBytes);
+  return Math.max(Math.min(usualWindowBytes, slabEntries * chunkSizeBytes), chunkSizeBytes);
 }
 
 /** A stretch of the disk that is written anew, inside one window. */

@@ -1,7 +1,7 @@
 import { alignedMemory } from '../platform/index.ts';
 import type { Codec } from './pack-format.ts';
 
-/** Chunks a slab has room to describe: a window of 1 MiB in the smallest chunks. */
+/** Chunks a slab has room to describe: 1 MiB in the smallest chunks. */
 export const slabEntries = 64;
 
 const idBytes = 32;

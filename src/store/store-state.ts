@@ -7,6 +7,7 @@ import { ChunkWorkers } from './chunk-workers.ts';
 import { decompressionRoom } from './codec.ts';
 import { Generations } from './collect/generations.ts';
 import { CondemnedPacks } from './condemned-packs.ts';
+import { groupBytesFor } from './disk-reader.ts';
 import { windowBytesFor } from './disk-windows.ts';
 import { type Documents, documentsWith } from './document.ts';
 import type { LoadedGeneration } from './generation-record.ts';
@@ -95,14 +96,12 @@ export class StoreState {
     this.settings = settings;
     this.workers = new ChunkWorkers({ threads: settings.threads, keys: keys?.content });
     const windowBytes = windowBytesFor(config.chunkSizeBytes);
-    const storedBytes = windowBytes + (keys === undefined ? 0 : slabEntries * sealBytes);
+    const groupBytes = groupBytesFor(config.chunkSizeBytes);
+    const seals = keys === undefined ? 0 : slabEntries * sealBytes;
     // Each thread has one in hand and one waiting; the others are being read or put into packs.
-    this.windows = new SlabPool(this.workers.limit * 2 + 2, windowBytes, storedBytes);
-    const fetches = new SlabPool(
-      this.workers.limit * 2 + 2,
-      directRoom(storedBytes),
-      decompressionRoom(windowBytes),
-    );
+    const slabs = this.workers.limit * 2 + 2;
+    this.windows = new SlabPool(slabs, windowBytes, windowBytes + seals);
+    const fetches = new SlabPool(slabs, directRoom(groupBytes + seals), decompressionRoom(groupBytes));
     this.quarantine = quarantine;
     this.reader = new ChunkReader(backend, index, packs, this.workers, fetches);
     const onPack = (section: IndexSection) => {
