@@ -103,6 +103,8 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
   ),
 
   // Whoever connects a host makes the service run commands on it.
+  // Only what the caller sees is told.
+  [`GET ${fleet}/events`]: 'signed-in',
   [`GET ${fleet}/hosts`]: 'filtered',
   [`GET ${groupFleet}/hosts/:host`]: 'Reader',
   [`PUT ${groupFleet}/hosts/:host`]: 'Owner',

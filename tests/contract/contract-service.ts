@@ -16,6 +16,7 @@ export async function startContractService(options: Parameters<typeof createApiS
   return {
     ...clientsOf(endpoint, server.ca, async () => server.token),
     endpoint,
+    app: server.app,
     estate: server.estate,
     directory: server.directory,
     token: server.token,

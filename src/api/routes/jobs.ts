@@ -40,7 +40,13 @@ function presentTask(task: JobTaskRow, now: string): JobTask {
   };
 }
 
-function present(scope: ApiScope, vault: VaultRow, job: JobRow, tasks: JobTaskRow[] | undefined): Job {
+/** A job; with its tasks where they are given. */
+export function presentJob(
+  scope: ApiScope,
+  vault: VaultRow,
+  job: JobRow,
+  tasks: JobTaskRow[] | undefined,
+): Job {
   const now = scope.workshop.clock.now().toString();
   const error = job.error_json === null ? undefined : (JSON.parse(job.error_json) as JobError);
   const shown = tasks?.map((task) => presentTask(task, now));
@@ -135,13 +141,13 @@ export const registerJobs: RegisterRoutes = (app, scope) => {
       { limit: wish.size + 1, offset: wish.offset },
     );
     const page = pageOf(request, wish, rows);
-    return { ...page, value: page.value.map((job) => present(scope, vault, job, undefined)) };
+    return { ...page, value: page.value.map((job) => presentJob(scope, vault, job, undefined)) };
   });
 
   app.get(`${vaultPath}/backupJobs/:job`, async (request) => {
     const vault = await vaultOf(db, request);
     const { job, tasks } = await jobOf(vault, param(request, 'job'));
-    return present(scope, vault, job, tasks);
+    return presentJob(scope, vault, job, tasks);
   });
 
   app.post(`${vaultPath}/backupJobs/:job/cancel`, async (request, reply) => {

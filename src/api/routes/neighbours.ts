@@ -1,6 +1,7 @@
 import type { RegisterRoutes } from '../scope.ts';
 import { registerComputeMachines } from './compute-machines.ts';
 import { registerContainers } from './containers.ts';
+import { registerEvents } from './events.ts';
 import { registerLocations } from './locations.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerProtectableItems } from './protectable-items.ts';
@@ -28,4 +29,5 @@ export const neighbourRoutes: readonly RegisterRoutes[] = [
   registerValidateRestore,
   registerRefusals,
   registerOpenApi,
+  registerEvents,
 ];
