@@ -27,12 +27,14 @@ import {
   modifyPolicyOperation,
   openReplica,
   purgeOperation,
+  registerOperation,
   repairStoreOperation,
   replicateOperation,
   restoreOperation,
   runScheduler,
   StorePlaces,
   undeleteOperation,
+  unregisterOperation,
   VaultKeys,
   verifyReplicaOperation,
   verifyStoreOperation,
@@ -156,6 +158,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   engine.register('DeleteBackupData', deleteDataOperation(workshop));
   engine.register('Undelete', undeleteOperation(workshop));
   engine.register('Purge', purgeOperation(workshop));
+  engine.register('Register', registerOperation(workshop));
+  engine.register('UnRegister', unregisterOperation());
   engine.register('Replicate', replicateOperation(workshop));
   engine.register('VerifyReplica', verifyReplicaOperation(workshop));
   engine.register('VerifyStore', verifyStoreOperation(workshop));

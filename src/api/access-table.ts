@@ -182,6 +182,8 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
   [`POST ${recoveryServices(subscriptionPath)}/locations/:location/deletedVaults/:vault/undelete`]:
     'signed-in',
   [`POST ${fabricPath}/refreshContainers`]: 'Operator',
+  [`PUT ${containerPath}`]: 'Operator',
+  [`DELETE ${containerPath}`]: 'Contributor',
   [`POST ${vaultPath}/backupValidateOperation`]: 'Operator',
   [`POST ${vaultPath}/backupTriggerValidateOperation`]: 'Operator',
   // What is refused to everybody needs no more than to know where.

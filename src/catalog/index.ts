@@ -111,6 +111,13 @@ export {
   saveClientSecret,
 } from './principals.ts';
 export {
+  deleteRegistration,
+  findRegistration,
+  insertRegistration,
+  listRegistrations,
+} from './registrations.ts';
+export {
+  countOnlyInReplica,
   deleteReplica,
   findReplica,
   insertReplica,
@@ -135,6 +142,7 @@ export type {
   OperationRow,
   PointRow,
   PolicyRow,
+  RegistrationRow,
   ReplicaRow,
   ResourceGroupRow,
   StoreUpkeepRow,

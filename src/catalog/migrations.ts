@@ -130,6 +130,16 @@ export const migrations: Record<string, Migration> = {
         db,
       );
       await db.schema
+        .createTable('registrations')
+        .addColumn('host_name', 'text', (c) => c.notNull())
+        .addColumn('vm_uuid', 'text', (c) => c.notNull())
+        .addColumn('vault_id', 'text', (c) => c.notNull().references('vaults.vault_id'))
+        .addColumn('vm_name', 'text', (c) => c.notNull())
+        .addColumn('host_resource_group', 'text', (c) => c.notNull())
+        .addColumn('registered_at', 'text', (c) => c.notNull())
+        .addPrimaryKeyConstraint('registrations_key', ['host_name', 'vm_uuid'])
+        .execute();
+      await db.schema
         .createTable('points')
         .addColumn('point_id', 'text', (c) => c.primaryKey())
         .addColumn('item_id', 'text', (c) => c.notNull().references('items.item_id'))

@@ -1,7 +1,7 @@
 import type { Updateable } from 'kysely';
 import type { Database } from './catalog.ts';
 import { deleteGonePoints, updatePoint } from './points.ts';
-import type { PointRow, ReplicaRow } from './schema.ts';
+import { inVault, type PointRow, type ReplicaRow } from './schema.ts';
 
 export async function listReplicas(db: Database): Promise<ReplicaRow[]> {
   return db.selectFrom('replicas').selectAll().orderBy('vault_id').execute();
@@ -43,6 +43,20 @@ export async function transferOf(db: Database, pointId: string): Promise<string 
     .where('point_id', '=', pointId)
     .executeTakeFirst();
   return row?.transfer_json ?? null;
+}
+
+/** How many points of a vault are nowhere but in its replica, and would not have expired. */
+export async function countOnlyInReplica(db: Database, vaultId: string, now: string): Promise<number> {
+  const { count } = await db
+    .selectFrom('points')
+    .innerJoin('items', 'items.item_id', 'points.item_id')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('items.vault_id', '=', vaultId)
+    .where('points.in_replica', '=', 1)
+    .where('points.in_vault', '!=', inVault.yes)
+    .where('points.expires_at', '>', now)
+    .executeTakeFirstOrThrow();
+  return Number(count);
 }
 
 /** Forgets the replica of a vault, and the points that were only there. */

@@ -14,6 +14,7 @@ export interface Schema extends AccessSchema {
   store_upkeep: StoreUpkeepRow;
   policies: PolicyRow;
   items: ItemRow;
+  registrations: RegistrationRow;
   points: PointRow;
   /** What is needed beside the disks to make the VM of a point again: it holds secrets, and is large. */
   point_definitions: { point_id: string; definition_json: string };
@@ -110,6 +111,17 @@ export interface PolicyRow {
   document_json: string;
   /** Another one after every edit, and never the same again: by it two editors notice each other. */
   revision: string;
+}
+
+/** A VM that somebody has registered with a vault before it is protected there. With one vault at most. */
+export interface RegistrationRow {
+  host_name: string;
+  vm_uuid: string;
+  vault_id: string;
+  /** As they were then. */
+  vm_name: string;
+  host_resource_group: string;
+  registered_at: string;
 }
 
 /** One VM under protection in one vault. */

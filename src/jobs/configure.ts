@@ -24,9 +24,10 @@ import { recordAgent } from './agent-record.ts';
 import { bindToMachine, refuseUnlessGone } from './bind-item.ts';
 import { changedMeanwhile, changeWithJob, type ItemPayload } from './change-item.ts';
 import { catalogTime } from './clock.ts';
+import { knownElsewhere, refuseRegisteredElsewhere } from './elsewhere.ts';
 import type { Operation } from './engine.ts';
 import type { FoundMachine } from './estate.ts';
-import { factsOf, runningOn } from './item-facts.ts';
+import { factsOf } from './item-facts.ts';
 import { planNextBackup } from './next-backup.ts';
 import { putUnderPolicy, underPolicy } from './policies.ts';
 import { securityOf } from './vault-security.ts';
@@ -66,6 +67,7 @@ export async function configureProtection(
       target: policyName,
     });
   const { known, replaces } = await findItem(workshop, vault, found);
+  await refuseRegisteredElsewhere(db, vault, found);
   const excluded = excludedDisks ?? (known ? (JSON.parse(known.excluded_disks_json) as string[]) : []);
   const vm = vmFactsOf(found, excluded);
   const facts = known === undefined ? factsOfNew(vm) : await factsOf(db, known, vm);
@@ -212,34 +214,6 @@ async function findItem(
   if (named.state === 'SoftDeleted') return { known: named, replaces: false };
   await refuseUnlessGone(workshop, named);
   return { known: named, replaces: true };
-}
-
-/**
- * What other vaults have of the VM.
- * @throws BMSUserErrorConflictingProtectionOperation while one of them still lets go of it: that gives the VM its own
- *   disks back, and must not meet the layers of a new protection
- */
-async function knownElsewhere(
-  { db }: Workshop,
-  vault: VaultRow,
-  { host, machine }: FoundMachine,
-): Promise<{ vault: string; state: ItemRow['state'] }[]> {
-  const others = (await listItemsOfVm(db, host.name, machine.uuid)).filter(
-    (item) => item.vault_id !== vault.vault_id,
-  );
-  return Promise.all(
-    others.map(async (item) => {
-      const other = await getVault(db, item.vault_id);
-      if ((await runningOn(db, item.item_id)).includes('ConfigureBackup'))
-        throw new HoldfastError(
-          'BMSUserErrorConflictingProtectionOperation',
-          `The protection of '${item.vm_name}' in vault '${other.name}' is being changed.`,
-          { target: machine.name },
-        );
-      const isNamesake = other.name.toLowerCase() === vault.name.toLowerCase();
-      return { vault: isNamesake ? `${other.resource_group}/${other.name}` : other.name, state: item.state };
-    }),
-  );
 }
 
 async function refuseObstacles(

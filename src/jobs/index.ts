@@ -36,6 +36,7 @@ export { lastPolicyOf, policyOf, putUnderPolicy, underPolicy } from './policies.
 export { type EditPreview, previewEditOf } from './preview-policy-edit.ts';
 export type { TaskProgress } from './progress.ts';
 export { purge, purgeOperation } from './purge.ts';
+export { registerMachine, registerOperation, unregisterMachine, unregisterOperation } from './register.ts';
 export { repairStoreOperation, startRepair } from './repair-store.ts';
 export { openReplica, replicaKeyId } from './replica-keys.ts';
 export { type ReplicaLag, replicaLag, retentionOf } from './replica-state.ts';

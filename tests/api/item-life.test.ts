@@ -200,3 +200,50 @@ it('purges by itself within the hour', async () => {
     },
   });
 });
+
+it('registers a VM with one vault, which nobody needs to and which others respect', async () => {
+  const { estate } = server;
+  estate.host.addMachine('db', { vda: 4096 });
+  const db = { ...vault, vmResourceGroup: 'default', vm: 'db' };
+  await client.vaults.put({ ...vault, vault: 'Other' }, { location: 'local' });
+  const inOther = { ...db, vault: 'Other' };
+  const offered = async (at: { vault: string; resourceGroup: string }) =>
+    (await client.machines.protectable(at)).map(({ properties }) => properties.friendlyName);
+  await client.operations.wait(await client.machines.discover(vault));
+  expect(await offered(vault)).toEqual(['db']);
+
+  await client.operations.wait(await client.machines.register(db));
+  await client.operations.wait(await client.machines.register(db)); // again, which changes nothing
+  expect(
+    (await client.jobs.list(vault, { operation: 'Register' })).map((job) => job.properties.status),
+  ).toEqual(['Completed', 'Completed']);
+  const containers = (await raw('GET', `${vaultUrl}/backupProtectionContainers`)).json();
+  expect(containers.value.map((each: { properties: object }) => each.properties)).toMatchObject([
+    { friendlyName: 'web' },
+    { friendlyName: 'db', registrationStatus: 'Registered' },
+  ]);
+  expect([await offered(vault), await offered(inOther)]).toEqual([['db'], []]);
+  await expect(client.machines.register(inOther)).rejects.toMatchObject({
+    code: 'UserErrorVmAlreadyProtected',
+  });
+  await expect(client.machines.register({ ...item, vault: 'Other' })).rejects.toMatchObject({
+    code: 'UserErrorVmAlreadyProtected',
+  });
+  const enable = (at: typeof db) => ({
+    properties: {
+      protectedItemType: 'Microsoft.Compute/virtualMachines' as const,
+      sourceResourceId: `/subscriptions/${subscriptionId}/resourceGroups/default/providers/Microsoft.Compute/virtualMachines/${at.vm}`,
+      policyId: 'DefaultPolicy',
+    },
+  });
+  await expect(client.items.put(inOther, enable(inOther))).rejects.toMatchObject({
+    code: 'UserErrorVmAlreadyProtected',
+  });
+
+  await client.operations.wait(await client.items.put(db, enable(db)));
+  await expect(client.machines.unregister(db)).rejects.toMatchObject({ code: 'ResourceInUse' });
+  await client.operations.wait(await client.items.delete(db)); // it has no points: it is gone at once
+  await client.operations.wait(await client.machines.unregister(db));
+  await expect(client.machines.unregister(db)).rejects.toMatchObject({ code: 'ResourceNotFound' });
+  await client.operations.wait(await client.items.put(inOther, enable(inOther)));
+});

@@ -65,6 +65,36 @@ it('lists what could be protected', async () => {
   ]);
 });
 
+it('registers a VM and ends that again', async () => {
+  const { protectionContainers, protectionContainerOperationResults } = service.backup;
+  const name = 'iaasvmcontainer;iaasvmcontainerv2;default;db';
+  const registered = await protectionContainers.beginRegisterAndWait(
+    ...at,
+    'Azure',
+    name,
+    {
+      properties: {
+        containerType: 'Microsoft.Compute/virtualMachines',
+        backupManagementType: 'AzureIaasVM',
+        virtualMachineId: machine.replace(/web$/, 'db'),
+      },
+    },
+    { updateIntervalInMs: 1 },
+  );
+  expect(registered.properties).toMatchObject({ friendlyName: 'db', registrationStatus: 'Registered' });
+  let operation = '';
+  await change((options) =>
+    protectionContainers.unregister(...at, 'Azure', name, {
+      onResponse(answer) {
+        operation = new URL(answer.headers.get('location') ?? 'x:').pathname.split('/').at(-1) ?? '';
+        options.onResponse(answer);
+      },
+    }),
+  );
+  await protectionContainerOperationResults.get(...at, 'Azure', name, operation);
+  await expect(protectionContainers.get(...at, 'Azure', name)).rejects.toMatchObject({ statusCode: 404 });
+});
+
 it('edits policies', async () => {
   const { protectionPolicies } = service.backup;
   const time = new Date('2026-01-01T02:30:00Z');

@@ -40,6 +40,9 @@ export const paths = {
     const inVault = path`/backupFabrics/Azure/protectionContainers/${`iaasvmcontainer;${name}`}/protectedItems/${`vm;${name}`}`;
     return paths.vault(sub, at) + inVault;
   },
+  container: (sub: string, at: ItemAddress) =>
+    paths.vault(sub, at) +
+    path`/backupFabrics/Azure/protectionContainers/${`iaasvmcontainer;iaasvmcontainerv2;${at.vmResourceGroup};${at.vm}`}`,
   replica: (sub: string, at: VaultAddress) =>
     `${paths.vault(sub, at)}/providers/Holdfast.Fleet/replicas/default`,
   policies: (sub: string, at: VaultAddress) => `${paths.vault(sub, at)}/backupPolicies`,

@@ -240,6 +240,20 @@ export function createClient(options: ClientOptions) {
         accept('POST', `${paths.item(await subscriptionId(), at)}/backup`, body),
     },
 
+    /** The classic steps before protection: discover, register, and unregister. */
+    machines: {
+      /** Looks anew at what the hosts have; `protectable` then lists it. */
+      discover: async (at: VaultAddress) =>
+        accept('POST', `${paths.vault(await subscriptionId(), at)}/backupFabrics/Azure/refreshContainers`),
+      /** VMs that could be protected in the vault. */
+      protectable: async (at: VaultAddress) =>
+        list(shapes.protectableItem, `${paths.vault(await subscriptionId(), at)}/backupProtectableItems`),
+      /** The operation names a Register job. */
+      register: async (at: ItemAddress) => accept('PUT', paths.container(await subscriptionId(), at), {}),
+      /** The operation names an UnRegister job. */
+      unregister: async (at: ItemAddress) => accept('DELETE', paths.container(await subscriptionId(), at)),
+    },
+
     recoveryPoints: {
       list: async (at: ItemAddress) =>
         list(shapes.recoveryPoint, paths.recoveryPoints(await subscriptionId(), at)),

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import * as shapes from '../client/index.ts';
 import { replicaPath } from '../routes/replicas.ts';
-import { groupPath, itemPath, storePath, subscriptionPath, vaultPath } from '../scope.ts';
+import { containerPath, groupPath, itemPath, storePath, subscriptionPath, vaultPath } from '../scope.ts';
 
 /** What goes into a route, and what comes out where it answers with a document at once. */
 export interface RouteShapes {
@@ -98,6 +98,8 @@ export const routeShapes: Readonly<Record<string, RouteShapes>> = {
   [`GET ${vaultPath}/backupProtectionContainers`]: list(shapes.protectionContainer),
   [`GET ${vaultPath}/backupProtectableItems`]: list(shapes.protectableItem),
   [`POST ${vaultPath}/backupFabrics/:fabric/refreshContainers`]: accepted(),
+  [`PUT ${containerPath}`]: accepted(shapes.containerRequest),
+  [`DELETE ${containerPath}`]: accepted(),
   [`GET ${storePath}`]: { answer: shapes.store },
   [`PUT ${storePath}`]: { body: shapes.storeRequest, answer: shapes.store },
   [`POST ${storePath}/verify`]: accepted(shapes.verifyStoreRequest),

@@ -1,21 +1,29 @@
-import { type ItemRow, listItems, type VaultRow } from '../../catalog/index.ts';
+import type { FastifyRequest } from 'fastify';
+import { type ItemRow, listItems, listRegistrations, type VaultRow } from '../../catalog/index.ts';
 import { HoldfastError } from '../../errors/index.ts';
-import type { ProtectionContainer } from '../client/index.ts';
+import { registerMachine, unregisterMachine } from '../../jobs/index.ts';
+import { containerRequest, type ProtectionContainer } from '../client/index.ts';
 import { backupManagementTypes, filterWord, parseFilter } from '../filter.ts';
+import { noteOperation } from '../protocol/operation-registry.ts';
 import { pageOfAll } from '../protocol/paging.ts';
 import { containerName, machineOfItemName } from '../resource-ids.ts';
 import {
   type ApiScope,
+  accepted,
   containerPath,
   fabricPath,
   param,
+  parseBody,
   query,
   type RegisterRoutes,
   vaultOf,
   vaultPath,
 } from '../scope.ts';
 
-function present(scope: ApiScope, vault: VaultRow, item: ItemRow): ProtectionContainer {
+/** A VM that has points in the vault, or that was registered with it. */
+type Contained = Pick<ItemRow, 'vm_name' | 'host_resource_group'>;
+
+function present(scope: ApiScope, vault: VaultRow, item: Contained): ProtectionContainer {
   const name = `IaasVMContainer;${containerName(item)}`;
   return {
     id: `${scope.ids.vault(vault)}/backupFabrics/Azure/protectionContainers/${name}`,
@@ -47,9 +55,25 @@ export const emptyLists = [
   `${containerPath}/items`,
 ];
 
-/** Azure's protection containers: each VM with points in the vault is one. */
+/** Azure's protection containers: each VM that is registered with the vault, or has points there, is one. */
 export const registerContainers: RegisterRoutes = (app, scope) => {
-  const { db } = scope.workshop;
+  const { workshop, ids } = scope;
+  const { db } = workshop;
+  const containersOf = async ({ vault_id: vaultId }: VaultRow): Promise<Contained[]> => {
+    const all = [...(await listItems(db, vaultId)), ...(await listRegistrations(db, vaultId))];
+    return [...new Map(all.map((each) => [containerName(each).toLowerCase(), each])).values()];
+  };
+  const machineOf = (request: FastifyRequest) => {
+    const name = param(request, 'container');
+    const vm = machineOfItemName(name);
+    if (vm !== undefined) return vm;
+    throw new HoldfastError('InvalidInput', `'${name}' is no name of a container.`, {
+      target: name,
+      action: 'Write it as iaasvmcontainer;iaasvmcontainerv2;{resource group};{VM name}.',
+    });
+  };
+  const idOf = (vault: VaultRow, request: FastifyRequest) =>
+    `${ids.vault(vault)}/backupFabrics/Azure/protectionContainers/${param(request, 'container')}`;
 
   app.get(`${vaultPath}/backupProtectionContainers`, async (request) => {
     const vault = await vaultOf(db, request);
@@ -70,7 +94,7 @@ export const registerContainers: RegisterRoutes = (app, scope) => {
       /^(Microsoft\.Compute\/virtualMachines|IaasVMContainer)$/i.test(kind) &&
       !filter.has('backupenginename');
     const wanted = filter.get('friendlyname')?.toLowerCase();
-    const items = isOurs ? await listItems(db, vault.vault_id) : [];
+    const items = isOurs ? await containersOf(vault) : [];
     return pageOfAll(
       request,
       items
@@ -85,7 +109,7 @@ export const registerContainers: RegisterRoutes = (app, scope) => {
     const vm = machineOfItemName(name);
     const item =
       vm &&
-      (await listItems(db, vault.vault_id)).find(
+      (await containersOf(vault)).find(
         (each) =>
           each.vm_name.toLowerCase() === vm.machine.toLowerCase() &&
           each.host_resource_group.toLowerCase() === vm.resourceGroup.toLowerCase(),
@@ -94,6 +118,24 @@ export const registerContainers: RegisterRoutes = (app, scope) => {
     throw new HoldfastError('ResourceNotFound', `Vault '${vault.name}' has no container '${name}'.`, {
       target: name,
     });
+  });
+
+  // Azure's classic step between discovering and protecting; whoever protects a VM does not need it.
+  app.put(containerPath, async (request, reply) => {
+    const vault = await vaultOf(db, request);
+    parseBody(containerRequest, request);
+    const { resourceGroup, machine } = machineOf(request);
+    const found = await workshop.estate.findMachine(resourceGroup, machine);
+    const jobId = await registerMachine(workshop, vault, found);
+    const operationId = await noteOperation(workshop, { jobId, followsJob: true });
+    return accepted(request, reply, idOf(vault, request), operationId);
+  });
+
+  app.delete(containerPath, async (request, reply) => {
+    const vault = await vaultOf(db, request);
+    const jobId = await unregisterMachine(workshop, vault, machineOf(request));
+    const operationId = await noteOperation(workshop, { jobId, followsJob: true });
+    return accepted(request, reply, idOf(vault, request), operationId);
   });
 
   for (const path of emptyLists) {

@@ -1,4 +1,4 @@
-import { listItems } from '../../catalog/index.ts';
+import { listItems, listRegistrations } from '../../catalog/index.ts';
 import type { FoundMachine } from '../../jobs/index.ts';
 import type { ProtectableItem } from '../client/index.ts';
 import { backupManagementTypes, filterWord, itemTypes, parseFilter } from '../filter.ts';
@@ -30,6 +30,8 @@ export const registerProtectableItems: RegisterRoutes = (app, scope) => {
         .filter((item) => item.state !== 'SoftDeleted' || item.vault_id === vault.vault_id)
         .map((item) => `${item.host_name} ${item.vm_uuid}`),
     );
+    for (const row of await listRegistrations(db))
+      if (row.vault_id !== vault.vault_id) taken.add(`${row.host_name} ${row.vm_uuid}`);
     const is = (field: string, value: string) => {
       const wanted = filter.get(field);
       return wanted === undefined || wanted.toLowerCase() === value.toLowerCase();

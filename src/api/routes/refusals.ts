@@ -118,12 +118,6 @@ export const refusedRoutes: readonly (readonly [
     'List them: GET …/backupJobs, which pages by nextLink, or holdfast job list --json.',
   ],
   [
-    ['PUT', 'DELETE'],
-    containerPath,
-    'Virtual machines are not registered with a vault: protecting one is enough.',
-    'Enable protection of the VM, or stop it.',
-  ],
-  [
     ['GET'],
     `${vaultPath}/backupEngines/:engine`,
     'There are no backup engines.',

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
+  countOnlyInReplica,
   deleteReplica,
   findReplica,
   insertReplica,
@@ -16,10 +17,11 @@ import {
   replicaKeyId,
   replicaLag,
   retentionOf,
+  securityOf,
   startReplication,
   startReplicaVerification,
 } from '../../jobs/index.ts';
-import type { ReplicaRetention } from '../../protection/index.ts';
+import { isImmutable, type ReplicaRetention } from '../../protection/index.ts';
 import {
   type Replica,
   type ReplicaRequest,
@@ -231,6 +233,13 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
         action: 'Wait until the job has ended, or cancel it, then try again.',
       });
     }
+    const lost = await countOnlyInReplica(db, vault.vault_id, now());
+    if (isImmutable(securityOf(vault)) && lost > 0)
+      throw new HoldfastError(
+        'UserErrorOperationDeniedOnImmutableItem',
+        `Vault '${vault.name}' is immutable, and ${lost} of its recovery points are in the replica alone.`,
+        { target: vault.name },
+      );
     await deleteReplica(db, vault.vault_id);
     await estate.closeReplica(vault.vault_id);
     await scope.storePlaces.forget(row.store_path);

@@ -10,6 +10,7 @@ import {
   type ItemRow,
   insertVault,
   listItems,
+  listRegistrations,
   listReplicas,
   listVaults,
   updateVault,
@@ -199,6 +200,13 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
     const [deleted, items] = partition(await listItems(db, row.vault_id));
     const judgement = judgeVaultDeletion(row.name, items.length, deleted);
     if (!judgement.allowed) throw refusalError(judgement.refusals, row.name);
+    const [registered] = await listRegistrations(db, row.vault_id);
+    if (registered !== undefined)
+      throw new HoldfastError(
+        'BMSUserErrorVaultDeletionNotAllowed',
+        `VM '${registered.vm_name}' is registered with vault '${row.name}'.`,
+        { target: row.name, action: 'Unregister its VMs first: "holdfast vm unregister".' },
+      );
     await refuseWhileWorkedOn(scope, row);
     const replica = await findReplica(db, row.vault_id);
     await deleteVault(db, row.vault_id);

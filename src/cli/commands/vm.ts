@@ -5,6 +5,7 @@ import { addCommand, addNoun, type Cli, onRun, withGroup } from '../command.ts';
 import { formatBytes, nothing } from '../format.ts';
 import { type Cell, formatTable } from '../table.ts';
 import { inNamedGroup } from './host.ts';
+import { addVmRegisterCommands } from './vm-register.ts';
 
 type Protection = VirtualMachine['properties']['protection']['state'];
 
@@ -93,6 +94,8 @@ export function addVmCommands(program: Command, cli: Cli): void {
     const installed = await virtualMachines.installHook(call.resourceGroup, call.name);
     call.show(installed, [['Freeze hook', installed.path], ...todo(installed.left)]);
   });
+
+  addVmRegisterCommands(noun, cli);
 }
 
 /** A name where the API gives a name or a resource id. */

@@ -38,6 +38,7 @@ import { followingPolicies, modifyPolicyOperation } from '../modify-policy.ts';
 import { planNextBackup } from '../next-backup.ts';
 import { underPolicy } from '../policies.ts';
 import { purgeOperation } from '../purge.ts';
+import { registerOperation, unregisterOperation } from '../register.ts';
 import { repairStoreOperation } from '../repair-store.ts';
 import { openReplication, replicateOperation } from '../replicate.ts';
 import { restoreOperation } from '../restore.ts';
@@ -233,6 +234,8 @@ export async function createSmallEstate(): Promise<SmallEstate> {
     engine.register('DeleteBackupData', deleteDataOperation(workshop));
     engine.register('Undelete', undeleteOperation(workshop));
     engine.register('Purge', purgeOperation(workshop));
+    engine.register('Register', registerOperation(workshop));
+    engine.register('UnRegister', unregisterOperation());
     engine.register('Replicate', replicateOperation(workshop));
     engine.register('VerifyReplica', verifyReplicaOperation(workshop));
     engine.register('VerifyStore', verifyStoreOperation(workshop));

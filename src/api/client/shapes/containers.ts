@@ -18,6 +18,16 @@ export const protectionContainer = z.object({
 });
 export type ProtectionContainer = z.infer<typeof protectionContainer>;
 
+/** Registers a VM with a vault. The VM is named by the path; what Azure's clients send beside that says nothing more. */
+export const containerRequest = z.looseObject({
+  properties: z
+    .looseObject({
+      backupManagementType: z.literal('AzureIaasVM').optional(),
+      sourceResourceId: z.string().max(2048).optional(),
+    })
+    .optional(),
+});
+
 /** A VM that could be protected. */
 export const protectableItem = z.object({
   ...resource,
