@@ -168,7 +168,10 @@ describe('a guest that can not be thawed', () => {
     const point = await watched.takePoint({ machineUuid: guest.uuid, pointId: 'one', ...wanted });
     expect(point.consistency).toBe('crash');
     expect(alerts).toEqual([`UserErrorGuestNotThawed ${guest.uuid}`]);
-    expect((await host.reconcile()).notThawed).toEqual(['stuck']);
+    const next = await openLabHost(lab);
+    expect((await next.reconcile()).notThawed).toEqual(['stuck']);
+    // Both would go on trying to thaw it.
+    for (const trying of [watched, next]) await trying[Symbol.asyncDispose]();
     await guest.resume();
     expect(await guest.isFrozen()).toBe(true);
     expect((await host.reconcile()).notThawed).toEqual([]);
