@@ -208,6 +208,9 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
   [`GET ${itemPath}/recoveryPoints`]: 'Reader',
   [`GET ${itemPath}/recoveryPoints/:point`]: 'Reader',
   [`POST ${itemPath}/recoveryPoints/:point/restore`]: 'Operator',
+  [`PATCH ${itemPath}/recoveryPoints/:point`]: 'Operator',
+  [`DELETE ${itemPath}/recoveryPoints/:point`]: 'Contributor',
+  [`POST ${itemPath}/recoveryPoints/:point/providers/Holdfast.Fleet/undelete`]: 'Contributor',
 
   [`GET ${vaultPath}/backupJobs`]: 'Reader',
   [`GET ${vaultPath}/backupJobs/:job`]: 'Reader',

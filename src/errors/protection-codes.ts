@@ -66,6 +66,11 @@ export const protectionCodes = {
     action: 'Change the policy of the item instead; only stopped or suspended protection can be resumed.',
     retryable: false,
   },
+  UserErrorRecoveryPointSoftDeleted: {
+    status: 409,
+    action: 'Undelete the recovery point first: "holdfast recovery-point undelete".',
+    retryable: false,
+  },
   UserErrorLastRecoveryPoint: {
     status: 409,
     action: "Let another backup complete first; or stop protection and delete the item's data.",

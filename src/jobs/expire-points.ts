@@ -15,7 +15,7 @@ import { mergeGivenUp, removeLeaving } from './carry-out-removals.ts';
 import { catalogTime } from './clock.ts';
 import { jobErrorOf, type NewJob, type Operation } from './engine.ts';
 import type { JobContext } from './job-context.ts';
-import { retentionPolicyOf } from './policies.ts';
+import { lastPolicyOf, retentionPolicyOf } from './policies.ts';
 import { retainedPoint } from './retained-point.ts';
 import type { StoredPoint } from './stored-point.ts';
 import { securityOf } from './vault-security.ts';
@@ -50,13 +50,24 @@ async function decide(
   item: ItemRow,
 ): Promise<NewJob<ExpirePayload> | undefined> {
   const policy = retentionPolicyOf(item);
-  if (policy === undefined) return undefined; // protection is stopped: everything is kept
   const points = await listPoints(tx, item.item_id);
+  // Where protection is stopped everything is kept, but for what a person has deleted.
+  const mayGo = new Set(
+    points
+      .filter(
+        (point) => policy !== undefined || (point.deleted_by_person === 1 && item.state !== 'SoftDeleted'),
+      )
+      .map((point) => point.point_id),
+  );
+  if (mayGo.size === 0) return undefined;
   const { softDelete } = securityOf(await getVault(tx, item.vault_id));
-  const decisions = decideRetention(points.map(retainedPoint), policy, workshop.clock.now(), {
+  const decisions = decideRetention(points.map(retainedPoint), lastPolicyOf(item), workshop.clock.now(), {
     softDeleteDays: softDelete.days,
     hostCarries: hostCarries(points),
-  }).filter(({ keep, softDeleteUntil, undelete }) => !keep || softDeleteUntil || undelete);
+  }).filter(
+    ({ pointId, keep, softDeleteUntil, undelete }) =>
+      mayGo.has(pointId) && (!keep || softDeleteUntil || undelete),
+  );
   if (decisions.length === 0) return undefined;
   for (const decision of decisions) {
     workshop.log.info(

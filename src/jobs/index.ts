@@ -16,6 +16,7 @@ export {
 export { agentOf } from './agent-record.ts';
 export { BackgroundWork } from './background-work.ts';
 export { backupOperation, startBackup } from './backup.ts';
+export { deletePoint, extendPoint, undeletePoint } from './change-point.ts';
 export type { Clock } from './clock.ts';
 export { type CollectPayload, collectStoreOperation, startCollection } from './collect-store.ts';
 export { configureOperation, configureProtection } from './configure.ts';

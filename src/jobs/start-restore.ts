@@ -10,6 +10,7 @@ import {
   type Tier,
 } from './restore-plan.ts';
 import { backgroundTask, createMachine, dataTask } from './restore-tasks.ts';
+import { refuseSoftDeleted } from './soft-deleted.ts';
 import type { StoredPoint } from './stored-point.ts';
 import type { Workshop } from './workshop.ts';
 
@@ -62,6 +63,7 @@ export async function checkRestore(
   point: PointRow,
   options: RestoreOptions,
 ): Promise<{ stored: StoredPoint; tier: Tier; store: StoreChoice }> {
+  refuseSoftDeleted(point);
   if (item.state === 'SoftDeleted')
     throw new HoldfastError('UserErrorItemSoftDeleted', `'${item.vm_name}' is soft-deleted.`, {
       target: item.vm_name,

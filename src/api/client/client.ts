@@ -205,8 +205,15 @@ export function createClient(options: ClientOptions) {
        * Creates it, or replaces the one of its name. `eTag` in the body says which one it was made from.
        * @returns the policy as saved, or the operation that brings it to the items under it
        */
-      put: async (at: VaultAddress, name: string, body: shapes.PolicyRequest) => {
-        const answer = await call('PUT', paths.policy(await subscriptionId(), at, name), body);
+      put: async (
+        at: VaultAddress,
+        name: string,
+        body: shapes.PolicyRequest,
+        { isNew = false }: { isNew?: boolean } = {},
+      ) => {
+        const headers = isNew ? { 'if-none-match': '*' } : undefined;
+        const path = `${paths.policy(await subscriptionId(), at, name)}?api-version=${apiVersion}`;
+        const answer = await send('PUT', path, body, headers);
         return acceptedOf(answer) ?? read(shapes.policy, answer);
       },
       delete: async (at: VaultAddress, name: string): Promise<void> => {
@@ -255,8 +262,31 @@ export function createClient(options: ClientOptions) {
     },
 
     recoveryPoints: {
-      list: async (at: ItemAddress) =>
-        list(shapes.recoveryPoint, paths.recoveryPoints(await subscriptionId(), at)),
+      /** Without soft-deleted ones, unless they are asked for. */
+      list: async (at: ItemAddress, { softDeleted = false }: { softDeleted?: boolean } = {}) =>
+        list(
+          shapes.recoveryPoint,
+          paths.recoveryPoints(await subscriptionId(), at),
+          softDeleted ? { $filter: "includeSoftDeletedRP eq 'True'" } : {},
+        ),
+      /** Keeps it until a later date. */
+      extend: async (at: ItemAddress, name: string, expiryTime: string) =>
+        read(
+          shapes.recoveryPoint,
+          await call('PATCH', paths.recoveryPoint(await subscriptionId(), at, name), {
+            properties: { expiryTime },
+          }),
+        ),
+      /** Soft-deletes it. */
+      delete: async (at: ItemAddress, name: string) =>
+        read(
+          shapes.recoveryPoint,
+          await call('DELETE', paths.recoveryPoint(await subscriptionId(), at, name)),
+        ),
+      undelete: async (at: ItemAddress, name: string) => {
+        const path = `${paths.recoveryPoint(await subscriptionId(), at, name)}/providers/Holdfast.Fleet/undelete`;
+        return read(shapes.recoveryPoint, await call('POST', path));
+      },
       get: async (at: ItemAddress, name: string) =>
         get(shapes.recoveryPoint, paths.recoveryPoint(await subscriptionId(), at, name)),
       /** Starts a Restore job. */

@@ -27,7 +27,12 @@ export interface Answer {
 export type Method = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
 
 /** Sends one request. `path` begins with `/` and may carry a query. */
-export type Send = (method: Method, path: string, body?: unknown) => Promise<Answer>;
+export type Send = (
+  method: Method,
+  path: string,
+  body?: unknown,
+  headers?: Readonly<Record<string, string>>,
+) => Promise<Answer>;
 
 const defaultTimeoutMs = 60_000;
 
@@ -47,7 +52,10 @@ export function createTransport(options: TransportOptions): Send {
   const agent = new Agent({ keepAlive: false, ...(options.ca === undefined ? {} : { ca: options.ca }) });
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
 
-  const send = async (method: Method, path: string, body: unknown, attempts: number): Promise<Answer> => {
+  const send = async (
+    attempts: number,
+    ...[method, path, body, headers]: Parameters<Send>
+  ): Promise<Answer> => {
     options.signal?.throwIfAborted();
     const deadline = AbortSignal.timeout(timeoutMs);
     const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]);
@@ -55,6 +63,7 @@ export function createTransport(options: TransportOptions): Send {
       agent,
       token: options.token,
       signal,
+      headers,
     }).catch((error: unknown) => {
       if (options.signal?.aborted) throw options.signal.reason;
       throw connectionError(endpoint, error, deadline.aborted ? timeoutMs : undefined);
@@ -63,7 +72,7 @@ export function createTransport(options: TransportOptions): Send {
     if (answer.status === 429 && attempts > 1) {
       // Nothing was done yet, so that any request may be sent again.
       await pause(Math.min(retryAfterOf(raw.headers) ?? 1000, maxThrottlePauseMs), options.signal);
-      return send(method, path, body, attempts - 1);
+      return send(attempts - 1, method, path, body, headers);
     }
     if (answer.status >= 200 && answer.status < 300) return answer;
     const requestId = raw.headers['x-ms-request-id'];
@@ -75,7 +84,7 @@ export function createTransport(options: TransportOptions): Send {
     if (refusal !== undefined) throw refusal;
     throw notUnderstood(endpoint, `it answered ${answer.status} without a reason`);
   };
-  return (method, path, body) => send(method, path, body, maxAttempts);
+  return (...request) => send(maxAttempts, ...request);
 }
 
 function endpointOf(text: string): URL {
@@ -91,16 +100,18 @@ interface Exchange {
   agent: Agent;
   token: string | undefined;
   signal: AbortSignal;
+  headers: Readonly<Record<string, string>> | undefined;
 }
 
 function exchange(
   url: URL,
   method: Method,
   body: unknown,
-  { agent, token, signal }: Exchange,
+  { agent, token, signal, headers: more }: Exchange,
 ): Promise<{ status: number; headers: IncomingHttpHeaders; text: string }> {
   const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   const headers = {
+    ...more,
     accept: 'application/json',
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     ...(content === undefined

@@ -149,6 +149,14 @@ export const routeShapes: Readonly<Record<string, RouteShapes>> = {
   [`POST ${itemPath}/backup`]: accepted(shapes.backupRequest),
   [`GET ${itemPath}/recoveryPoints`]: list(shapes.recoveryPoint),
   [`GET ${itemPath}/recoveryPoints/:point`]: { answer: shapes.recoveryPoint },
+  [`PATCH ${itemPath}/recoveryPoints/:point`]: {
+    body: shapes.recoveryPointUpdate,
+    answer: shapes.recoveryPoint,
+  },
+  [`DELETE ${itemPath}/recoveryPoints/:point`]: { answer: shapes.recoveryPoint },
+  [`POST ${itemPath}/recoveryPoints/:point/providers/Holdfast.Fleet/undelete`]: {
+    answer: shapes.recoveryPoint,
+  },
   [`POST ${itemPath}/recoveryPoints/:point/restore`]: accepted(shapes.restoreRequest),
   [`GET ${vaultPath}/backupJobs`]: list(shapes.job),
   [`GET ${vaultPath}/backupJobs/:job`]: { answer: shapes.job },

@@ -7,8 +7,15 @@ import {
   type VaultRow,
 } from '../../catalog/index.ts';
 import { HoldfastError } from '../../errors/index.ts';
-import { type DiskTransfer, type FrozenPoint, startRestore } from '../../jobs/index.ts';
-import { type RecoveryPoint, restoreRequest } from '../client/index.ts';
+import {
+  type DiskTransfer,
+  deletePoint,
+  extendPoint,
+  type FrozenPoint,
+  startRestore,
+  undeletePoint,
+} from '../../jobs/index.ts';
+import { type RecoveryPoint, recoveryPointUpdate, restoreRequest } from '../client/index.ts';
 import { parseFilter, parseMoment } from '../filter.ts';
 import { noteOperation } from '../protocol/operation-registry.ts';
 import { restoreOptionsOf } from '../restore-target.ts';
@@ -61,10 +68,13 @@ function present(scope: ApiScope, vault: VaultRow, item: ItemRow, point: PointRo
       recoveryPointProperties: {
         expiryTime: point.expires_at,
         ...(point.rule_name === null ? {} : { ruleName: point.rule_name }),
+        isSoftDeleted: point.soft_deleted_until !== null,
       },
       holdfast: {
         jobId: point.job_id,
         inReplica: point.in_replica === 1,
+        ...(point.soft_deleted_until !== null && { removalTime: point.soft_deleted_until }),
+        ...(point.damaged === 1 && { damaged: true }),
         frozenMs: frozen.frozenMs,
         powerState: frozen.powerState,
         disks: frozen.disks.map((disk) => {
@@ -111,13 +121,15 @@ export const registerRecoveryPoints: RegisterRoutes = (app, scope) => {
   app.get(`${itemPath}/recoveryPoints`, async (request) => {
     const vault = await vaultOf(db, request);
     const item = await itemOf(db, vault, request);
-    const filter = parseFilter(query(request, '$filter'), ['startDate', 'endDate']);
+    const filter = parseFilter(query(request, '$filter'), ['startDate', 'endDate', 'includeSoftDeletedRP']);
     const momentOf = (text: string | undefined) => (text === undefined ? undefined : parseMoment(text));
+    const withDeleted = filter.get('includesoftdeletedrp')?.toLowerCase() === 'true';
     const from = momentOf(filter.get('startdate'));
     const until = momentOf(filter.get('enddate'));
     const points = (await listPoints(db, item.item_id)).filter(
       (point) =>
         isSomewhere(point) &&
+        (withDeleted || point.soft_deleted_until === null) &&
         (from === undefined || point.taken_at >= from) &&
         (until === undefined || point.taken_at <= until),
     );
@@ -128,6 +140,33 @@ export const registerRecoveryPoints: RegisterRoutes = (app, scope) => {
     const vault = await vaultOf(db, request);
     const item = await itemOf(db, vault, request);
     return present(scope, vault, item, await pointOf(db, item, param(request, 'point')));
+  });
+
+  app.patch(`${itemPath}/recoveryPoints/:point`, async (request) => {
+    const vault = await vaultOf(db, request);
+    const item = await itemOf(db, vault, request);
+    const { point_id: pointId } = await pointOf(db, item, param(request, 'point'));
+    const { expiryTime } = parseBody(recoveryPointUpdate, request).properties;
+    return present(
+      scope,
+      vault,
+      item,
+      await extendPoint(workshop, item, pointId, Temporal.Instant.from(expiryTime)),
+    );
+  });
+
+  app.delete(`${itemPath}/recoveryPoints/:point`, async (request) => {
+    const vault = await vaultOf(db, request);
+    const item = await itemOf(db, vault, request);
+    const { point_id: pointId } = await pointOf(db, item, param(request, 'point'));
+    return present(scope, vault, item, await deletePoint(workshop, item, pointId));
+  });
+
+  app.post(`${itemPath}/recoveryPoints/:point/providers/Holdfast.Fleet/undelete`, async (request) => {
+    const vault = await vaultOf(db, request);
+    const item = await itemOf(db, vault, request);
+    const { point_id: pointId } = await pointOf(db, item, param(request, 'point'));
+    return present(scope, vault, item, await undeletePoint(workshop, item, pointId));
   });
 
   app.post(`${itemPath}/recoveryPoints/:point/restore`, async (request, reply) => {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Policy } from '../../api/client/index.ts';
 import { addCommand, addNoun, type Cli, onRun, withVault } from '../command.ts';
 import { count } from '../format.ts';
+import { addPolicyEditCommands } from './policy-edit.ts';
 
 export function addPolicyCommands(program: Command, cli: Cli): void {
   const noun = addNoun(program, 'policy', 'backup policies of a vault');
@@ -58,6 +59,8 @@ export function addPolicyCommands(program: Command, cli: Cli): void {
       ['Protected items', String(policy.properties.protectedItemsCount)],
     ]);
   });
+
+  addPolicyEditCommands(noun, cli);
 }
 
 function schedule({ schedulePolicy, timeZone }: Policy['properties']): string {

@@ -3,6 +3,8 @@ import type { RecoveryPoint } from '../../api/client/index.ts';
 import { type Call, shellWord } from '../call.ts';
 import { addCommand, addNoun, type Cli, itemAddress, onRun, type VmOptions, withItem } from '../command.ts';
 import { formatBytes, nothing } from '../format.ts';
+import { printable } from '../look.ts';
+import { parseMoment } from '../parse.ts';
 import { type Cell, formatTable } from '../table.ts';
 
 type Properties = RecoveryPoint['properties'];
@@ -24,10 +26,13 @@ export function addRecoveryPointCommands(program: Command, cli: Cli): void {
       exits: ['notFound', 'conflict'],
     }),
   );
-  onRun<VmOptions>(list, cli, async (call) => {
+  list.option('--include-deleted', 'soft-deleted ones, too');
+  onRun<VmOptions & { includeDeleted?: boolean }>(list, cli, async (call) => {
     const at = itemAddress(call);
     call.list(
-      await (await call.connect()).recoveryPoints.list(at),
+      await (await call.connect()).recoveryPoints.list(at, {
+        softDeleted: call.options.includeDeleted === true,
+      }),
       [
         { header: 'ID' },
         { header: 'TIME' },
@@ -42,7 +47,7 @@ export function addRecoveryPointCommands(program: Command, cli: Cli): void {
         consistencyWords[properties.recoveryPointType],
         tiers(properties),
         formatBytes(storedBytes(properties)),
-        call.time(properties.recoveryPointProperties.expiryTime),
+        expiry(call, properties),
       ],
       `No recovery points yet. Make one: ${call.nextCommand(`backup now --vm ${shellWord(at.vm)}`)}`,
     );
@@ -61,6 +66,66 @@ export function addRecoveryPointCommands(program: Command, cli: Cli): void {
     const at = itemAddress(call);
     showPoint(call, await (await call.connect()).recoveryPoints.get(at, call.name));
   });
+
+  const extend = withItem(
+    addCommand(noun, {
+      name: 'extend <recovery-point>',
+      summary: 'Keep a recovery point until a later date, whatever its policy says.',
+      args: { 'recovery-point': 'its id' },
+      example: 'holdfast recovery-point extend 2603104417 --until 2030-12-31 --vault v1 --vm web-1',
+      exits: ['notFound', 'conflict'],
+    }),
+  ).requiredOption('--until <date>', 'date, or date and time, in local time');
+  onRun<VmOptions & { until: string }>(extend, cli, async (call) => {
+    const at = itemAddress(call);
+    const until = parseMoment(call.options.until, call.look.timeZone, 'end').toISOString();
+    const point = await (await call.connect()).recoveryPoints.extend(at, call.name, until);
+    call.json(point);
+    call.write(
+      `Recovery point ${printable(point.name)} is kept until ${call.time(point.properties.recoveryPointProperties.expiryTime)}.\n`,
+    );
+  });
+
+  const remove = withItem(
+    addCommand(noun, {
+      name: 'delete <recovery-point>',
+      summary: 'Soft-delete a recovery point; it can be brought back until its time is over.',
+      args: { 'recovery-point': 'its id' },
+      example: 'holdfast recovery-point delete 2603104417 --vault v1 --vm web-1',
+      exits: ['notFound', 'conflict'],
+    }),
+  );
+  onRun<VmOptions>(remove, cli, async (call) => {
+    const at = itemAddress(call);
+    const point = await (await call.connect()).recoveryPoints.delete(at, call.name);
+    call.json(point);
+    call.write(
+      `Recovery point ${printable(point.name)} is soft-deleted; it will be removed ${call.time(point.properties.holdfast.removalTime)}.\n`,
+    );
+    call.write(
+      `To bring it back: ${call.nextCommand(`recovery-point undelete ${printable(point.name)} --vm ${shellWord(at.vm)}`)}\n`,
+    );
+  });
+
+  const undelete = withItem(
+    addCommand(noun, {
+      name: 'undelete <recovery-point>',
+      summary: 'Bring back a recovery point that was deleted; it expires as it would have.',
+      args: { 'recovery-point': 'its id' },
+      example: 'holdfast recovery-point undelete 2603104417 --vault v1 --vm web-1',
+      exits: ['notFound', 'conflict'],
+    }),
+  );
+  onRun<VmOptions>(undelete, cli, async (call) => {
+    const at = itemAddress(call);
+    showPoint(call, await (await call.connect()).recoveryPoints.undelete(at, call.name));
+  });
+}
+
+/** When it expires; of a soft-deleted one, when it is removed. */
+function expiry(call: Call, { recoveryPointProperties, holdfast }: Properties): Cell {
+  if (recoveryPointProperties.isSoftDeleted !== true) return call.time(recoveryPointProperties.expiryTime);
+  return { text: `soft-deleted, removed ${call.time(holdfast.removalTime)}`, tone: 'bad' };
 }
 
 /** Where the point can be restored from. */
@@ -93,7 +158,11 @@ function showPoint(call: Call, point: RecoveryPoint): void {
     ['Tier', tiers(properties)],
     ['Power', properties.holdfast.powerState],
     ['Frozen for', `${properties.holdfast.frozenMs} ms`],
-    ['Expires', call.time(properties.recoveryPointProperties.expiryTime)],
+    ['Expires', expiry(call, properties)],
+    [
+      'Damaged',
+      properties.holdfast.damaged ? { text: 'yes: it can not be restored in full', tone: 'bad' } : undefined,
+    ],
     ['Kept by', properties.recoveryPointProperties.ruleName],
     ['Job', properties.holdfast.jobId],
     ['Excluded disks', excluded.length === 0 ? undefined : excluded.join(', ')],

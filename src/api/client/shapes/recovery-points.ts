@@ -19,11 +19,19 @@ export const recoveryPoint = z.object({
       includedDiskList: z.array(z.object({ lun: z.number(), name: z.string() })),
       excludedDiskList: z.array(z.object({ lun: z.number(), name: z.string() })),
     }),
-    recoveryPointProperties: z.object({ expiryTime: z.string().optional(), ruleName: z.string().optional() }),
+    recoveryPointProperties: z.object({
+      expiryTime: z.string().optional(),
+      ruleName: z.string().optional(),
+      isSoftDeleted: z.boolean().optional(),
+    }),
     holdfast: z.object({
       jobId: z.string().optional(),
       /** The vault's second store has it, too, or it alone. */
       inReplica: z.boolean().optional(),
+      /** Of a soft-deleted point: when it will be removed. */
+      removalTime: z.string().optional(),
+      /** The last verification found that it can't be restored in full. */
+      damaged: z.boolean().optional(),
       frozenMs: z.number(),
       powerState: z.string(),
       disks: z.array(
@@ -47,6 +55,12 @@ export type RecoveryPoint = z.infer<typeof recoveryPoint>;
 /** A field of Azure's that is taken where it asks for nothing, and refused where it does. */
 const notOffered = (why: string) =>
   z.union([z.literal(''), z.null()], { error: `it is not offered: ${why}` }).optional();
+
+/** Keeps a point until a later date. */
+export const recoveryPointUpdate = z.strictObject({
+  properties: z.strictObject({ expiryTime: z.iso.datetime({ offset: true }) }),
+});
+export type RecoveryPointUpdate = z.infer<typeof recoveryPointUpdate>;
 
 export const restoreRequest = z.strictObject({
   properties: z.strictObject({
