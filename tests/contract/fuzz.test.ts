@@ -22,6 +22,8 @@ interface Operation {
   requestBody?: { content: Record<string, { schema: Schema }> };
 }
 
+const eventsPath = '/subscriptions/{subscription}/providers/Holdfast.Fleet/events';
+
 let server: ApiServer;
 let routes: { method: string; path: string; operation: Operation }[];
 let schemas: Record<string, Schema>;
@@ -30,13 +32,15 @@ beforeAll(async () => {
   server = await createApiServer({ throttle: { burst: 1e9, perSecond: 1e9 } });
   const document = (await server.app.inject('/openapi.json')).json();
   schemas = document.components.schemas;
-  routes = Object.entries(document.paths as Record<string, Record<string, Operation>>).flatMap(
-    ([path, operations]) =>
-      Object.entries(operations).map(([method, operation]) => ({
-        method: method.toUpperCase(),
-        path,
-        operation,
-      })),
+  // Events are a stream, whose answer has no end to wait for.
+  const { [eventsPath]: events, ...paths } = document.paths as Record<string, Record<string, Operation>>;
+  expect(events).toBeDefined();
+  routes = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, operation]) => ({
+      method: method.toUpperCase(),
+      path,
+      operation,
+    })),
   );
 });
 afterAll(async () => {
