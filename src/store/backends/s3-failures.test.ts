@@ -17,7 +17,7 @@ test.each([
   if (!(failure instanceof ObjectFailure)) throw new Error('not a failure of the service');
   expect(failure.kind).toBe('denied');
   expect(failure.message).not.toMatch(/unknown/i);
-  expect(failure.advice).toContain('Check the access key');
+  expect(failure.advice).toContain('Check the credentials');
 });
 
 test('a failure without a name that is not about credentials says no more than it knows', () => {

@@ -30,7 +30,7 @@ const kinds: Record<string, FailureKind> = {
 };
 
 const checkCredentials =
-  'Check the access key and its secret (docs/stores.md), that they are not switched off, and what they may do in this bucket.';
+  'Check the credentials (docs/stores.md): that the access key and its secret belong together and are not switched off, and what they may do in this bucket.';
 
 const advice: Record<string, string> = {
   AccessDenied: checkCredentials,
