@@ -145,8 +145,18 @@ it('edits a policy in use as an operation that is followed at the policy', async
     },
   );
   await until('the edit ends', async () => {
-    const { status } = await protectionPolicyOperationStatuses.get(...at, 'DefaultPolicy', operation);
-    return status === 'Succeeded';
+    const { status, properties: edit } = await protectionPolicyOperationStatuses.get(
+      ...at,
+      'DefaultPolicy',
+      operation,
+    );
+    if (status !== 'Succeeded') return false;
+    // One job for the one item that is under it.
+    expect(edit).toMatchObject({
+      objectType: 'OperationStatusJobsExtendedInfo',
+      jobIds: [expect.any(String)],
+    });
+    return true;
   });
   const result = await protectionPolicyOperationResults.get(...at, 'DefaultPolicy', operation);
   expect(result.properties).toMatchObject({ instantRpRetentionRangeInDays: 3 });
