@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
-import { defaultHome, processIo, runCli } from './cli/index.ts';
+import { defaultHome, parsePositive, processIo, runCli } from './cli/index.ts';
 import { HoldfastError } from './errors/index.ts';
 
 /** `HOST:PORT`, an IPv6 address in brackets. */
@@ -27,6 +27,10 @@ async function serve(options: {
   database?: string;
   logLevel: string;
   restoreRoot: string[];
+  maxTransfers: number;
+  maxTransfersPerHost: number;
+  maxTransfersPerStore: number;
+  jobHistoryDays: number;
 }): Promise<void> {
   const stopAsked = Promise.withResolvers<NodeJS.Signals>();
   let asked = 0;
@@ -52,6 +56,12 @@ async function serve(options: {
       listen: parseListen(options.listen),
       log,
       restoreRoots: options.restoreRoot,
+      transferLimits: {
+        overall: options.maxTransfers,
+        perHost: options.maxTransfersPerHost,
+        perStore: options.maxTransfersPerStore,
+      },
+      jobHistoryDays: options.jobHistoryDays,
       database: options.database,
     });
     process.stdout.write(`Holdfast serves ${service.endpoint} from ${home}\n`);
@@ -81,6 +91,10 @@ const serveCommand = new Command('serve')
     (dir: string, all: string[]) => [...all, dir],
     [],
   )
+  .option('--max-transfers <n>', 'transfers to vaults at once', parsePositive, 2)
+  .option('--max-transfers-per-host <n>', 'transfers from one host at once', parsePositive, 2)
+  .option('--max-transfers-per-store <n>', 'transfers to one vault at once', parsePositive, 2)
+  .option('--job-history-days <n>', 'how long ended jobs can be looked up', parsePositive, 180)
   .addOption(
     new Option('--log-level <level>', 'what to log; the log goes to stderr')
       .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])

@@ -16,6 +16,7 @@ import {
   collectStoreOperation,
   configureOperation,
   createLimits,
+  defaultJobHistoryDays,
   deleteDataOperation,
   disableOperation,
   Estate,
@@ -33,6 +34,7 @@ import {
   restoreOperation,
   runScheduler,
   StorePlaces,
+  type TransferLimits,
   undeleteOperation,
   unregisterOperation,
   VaultKeys,
@@ -62,6 +64,9 @@ export interface ServiceOptions {
   snapshotRetryDelayMs?: number;
   /** Directories that clients may restore into, beside `restored` in the home. */
   restoreRoots?: readonly string[];
+  transferLimits?: TransferLimits;
+  /** How long ended jobs can be looked up. Default 180. */
+  jobHistoryDays?: number;
 }
 
 export interface RunningService {
@@ -134,12 +139,13 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     db: catalog.db,
     estate,
     engine,
-    ...createLimits(catalog.db, systemClock, log, engine.worker),
+    ...createLimits(catalog.db, systemClock, log, engine.worker, options.transferLimits),
     background: new BackgroundWork(),
     clock: systemClock,
     log,
     signal: life.signal,
     snapshotRetryDelayMs: options.snapshotRetryDelayMs ?? 60_000,
+    jobHistoryDays: options.jobHistoryDays ?? defaultJobHistoryDays,
   };
   starting.defer(() => engine.signOff());
   starting.defer(() => maintenanceIdle(workshop));

@@ -14,6 +14,7 @@ import type { FrozenPoint, MachineDefinition } from '../machines/index.ts';
 import { backupJobStatus, type JobStatus } from '../protection/index.ts';
 import { type BackupPayload, transferToVault } from './backup-payload.ts';
 import type { JobContext, RunningTask } from './job-context.ts';
+import { transferClaim } from './limits.ts';
 import { snapshotOnlyBasis } from './point-keeping.ts';
 import { expiryColumns, lastPolicyOf, shownExpiry } from './policies.ts';
 import type { StoredPoint } from './stored-point.ts';
@@ -46,7 +47,11 @@ export async function transferPhase(
   }
   try {
     const transfers = await context.runTask(transferToVault, async (task) => {
-      using _place = await workshop.transfers.enter(context.signal);
+      const isAsked = context.payload.onDemand !== undefined;
+      using _place = await workshop.transfers.enter(
+        context.signal,
+        transferClaim(item.host_name, item.vault_id, isAsked),
+      );
       await bringMissedPoints(workshop, context, item, task);
       return transferAndNote(workshop, context, item, context.payload.pointId, task);
     });

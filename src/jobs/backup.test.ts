@@ -368,14 +368,15 @@ describe('retention', () => {
     },
   );
 
-  it('keeps jobs for 180 days after their end', async () => {
+  it.each([180, 7])('keeps jobs for the %i days it was told to after their end', async (days) => {
+    estate.workshop.jobHistoryDays = days;
     const jobId = await backUp();
     const kept = async () => {
       await maintainAll(estate.workshop);
       await maintenanceIdle(estate.workshop);
       return (await findJob(estate.workshop.db, jobId)) !== undefined;
     };
-    estate.now = estate.now.add({ hours: 24 * 180 - 1 });
+    estate.now = estate.now.add({ hours: 24 * days - 1 });
     expect(await kept()).toBe(true);
     estate.now = estate.now.add({ hours: 2 });
     expect(await kept()).toBe(false);

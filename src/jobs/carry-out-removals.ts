@@ -29,7 +29,7 @@ export async function mergeGivenUp(workshop: Workshop, item: ItemRow, signal: Ab
   const kept = new Set(await listSnapshots(workshop.db, item.host_name, item.vm_uuid));
   const given = onHost.filter((pointId) => !kept.has(pointId) && !beingTaken.has(pointId));
   if (given.length === 0) return;
-  using _place = await workshop.merges.enter(item.host_name, signal);
+  using _place = await workshop.merges.enter(signal, { names: [item.host_name] });
   const result = await host.expirePoints(item.vm_uuid, given, {
     bandwidthBytesPerSecond: mergeBytesPerSecond,
     signal,

@@ -55,7 +55,7 @@ export async function removeLayers(workshop: Workshop, item: ItemRow, signal: Ab
   const { host_name: hostName, vm_uuid: vmUuid } = item;
   const isShared = (await listItemsOfVm(workshop.db, hostName, vmUuid)).length > 1;
   const host = await workshop.estate.host(hostName);
-  using _place = await workshop.merges.enter(hostName, signal);
+  using _place = await workshop.merges.enter(signal, { names: [hostName] });
   try {
     if (!isShared) return await host.releaseMachine(vmUuid, signal);
     const kept = new Set(await listSnapshots(workshop.db, hostName, vmUuid));

@@ -27,9 +27,9 @@ export { Estate, type EstateOpeners, type FoundMachine, type HostStatus, sameCon
 export { expirePointsOperation } from './expire-points.ts';
 export { freezeHookByHand } from './freeze-hook.ts';
 export { nameFullHome } from './full-home.ts';
-export { createLimits } from './limits.ts';
+export { createLimits, type TransferLimits } from './limits.ts';
 export type { Logger } from './logger.ts';
-export { maintainAll, maintenanceIdle } from './maintenance.ts';
+export { defaultJobHistoryDays, maintainAll, maintenanceIdle } from './maintenance.ts';
 export { followingPolicies, jobsOfEdit, modifyPolicyOperation } from './modify-policy.ts';
 export { refusePlace } from './move-host.ts';
 export { planNextBackup } from './next-backup.ts';

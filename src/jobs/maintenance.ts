@@ -6,8 +6,8 @@ import { startExpiry } from './expire-points.ts';
 import { startDuePurges } from './purge.ts';
 import type { Workshop } from './workshop.ts';
 
-/** How long ended jobs can be looked up. */
-const jobDays = 180;
+/** How long ended jobs can be looked up, as in Azure. */
+export const defaultJobHistoryDays = 180;
 
 /**
  * Applies retention to one item in the background: gives up snapshots and vault points whose time is over. Every step
@@ -25,7 +25,7 @@ function report(workshop: Workshop, itemId: string, error: unknown): void {
 
 /** Applies retention to every item, purges what is due, gives back space in the stores, and forgets jobs that ended long ago. */
 export async function maintainAll(workshop: Workshop): Promise<void> {
-  const before = workshop.clock.now().subtract({ hours: 24 * jobDays });
+  const before = workshop.clock.now().subtract({ hours: 24 * workshop.jobHistoryDays });
   await purgeJobs(workshop.db, before.toString({ fractionalSecondDigits: 3 }));
   await startDuePurges(workshop);
   for (const item of await listItems(workshop.db)) maintainItem(workshop, item.item_id);

@@ -28,7 +28,10 @@ export async function takeSnapshotPoint(
   const excludedDisks = JSON.parse(item.excluded_disks_json) as string[];
   const take = async (consistency: TakePointRequest['consistency']) => {
     const host = await workshop.estate.host(item.host_name);
-    using _place = await workshop.snapshots.enter(item.host_name, context.signal);
+    using _place = await workshop.snapshots.enter(context.signal, {
+      names: [item.host_name],
+      ahead: context.payload.onDemand !== undefined,
+    });
     const { pointId } = context.payload;
     // Awaited here: the place is kept until it is over.
     return await host.takePoint(

@@ -19,4 +19,6 @@ export interface Workshop extends Limits {
   signal: AbortSignal;
   /** How long a refused snapshot waits for its one retry. */
   snapshotRetryDelayMs: number;
+  /** How long ended jobs can be looked up. */
+  jobHistoryDays: number;
 }

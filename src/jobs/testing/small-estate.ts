@@ -224,6 +224,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
       log,
       signal: life.signal,
       snapshotRetryDelayMs: 1,
+      jobHistoryDays: 180,
     };
     engine.register('Backup', backupOperation(workshop));
     engine.register('Restore', restoreOperation(workshop));
