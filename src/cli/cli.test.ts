@@ -440,6 +440,21 @@ describe('changes', () => {
     });
   });
 
+  test('protecting anew keeps the policy unless another is named', async () => {
+    const { run, received } = await world({
+      'GET ITEM': { ...item, properties: { ...item.properties, policyName: 'Weekly' } },
+      'GET GROUP/providers/Holdfast.Fleet/virtualMachines/web-1': machine,
+      'PUT ITEM': () => accepted,
+      'GET VAULT/backupJobs/j1': job('Completed', [], { operation: 'ConfigureBackup' }),
+    });
+    await run('item enable --vault v1 --vm web-1 --exclude-disk vdb');
+    await run('item enable --vault v1 --vm web-1 --policy DefaultPolicy');
+    const policies = received
+      .filter(({ method }) => method === 'PUT')
+      .map(({ body }) => (body as { properties: { policyId: string } }).properties.policyId);
+    expect(policies).toEqual([`${vaultId}/backupPolicies/Weekly`, `${vaultId}/backupPolicies/DefaultPolicy`]);
+  });
+
   test('protecting anew says nothing of the disks unless asked, so that exclusions stay', async () => {
     const { run, received } = await world({
       'GET GROUP/providers/Holdfast.Fleet/virtualMachines/web-1': machine,

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { link, lstat, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { HoldfastError } from '../errors/index.ts';
+import { HoldfastError, messageOf } from '../errors/index.ts';
 import { syncDirectory } from '../platform/index.ts';
 import { pathExists } from './restore-plan.ts';
 
@@ -135,7 +135,13 @@ export async function makeDirectoryFor(
   const missing: string[] = [];
   for (let path = resolve(directory); !(await exists(path)); path = dirname(path)) missing.unshift(path);
   for (const path of missing) {
-    await mkdir(path, { mode: 0o755 });
+    await mkdir(path, { mode: 0o755 }).catch((error: unknown) => {
+      throw new HoldfastError('InvalidInput', `${path} can't be made: ${messageOf(error)}`, {
+        cause: error,
+        target: path,
+        action: 'Name a directory that the service may make, or make it yourself.',
+      });
+    });
     const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
     const handle = await open(path, flags);
     try {

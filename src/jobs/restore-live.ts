@@ -14,7 +14,7 @@ import { attachVault, detachVault } from './restore-tasks.ts';
 import type { Workshop } from './workshop.ts';
 
 /** How often, and how long at most, a VM is tried to be made independent that still needs the vault: for three days. */
-const againMs = 15_000;
+const againMs = 5_000;
 const attempts = (3 * 24 * 3600 * 1000) / againMs;
 
 /**
@@ -29,6 +29,8 @@ export class LiveRestore implements AsyncDisposable {
   readonly #workshop: Workshop;
   readonly #context: JobContext<RestorePayload>;
   #server: AsyncDisposable | undefined;
+  /** Since it serves, a read has failed. */
+  #hasFailed = false;
 
   constructor(workshop: Workshop, context: JobContext<RestorePayload>) {
     this.#workshop = workshop;
@@ -57,7 +59,8 @@ export class LiveRestore implements AsyncDisposable {
    */
   async detach(definition: MachineDefinition): Promise<JobStatus> {
     await this.#context.runTask(detachVault, async (task) => {
-      let figures = { processedBytes: 0, totalBytes: 0, readBytes: 0, newBytes: 0, storedBytes: 0 };
+      const totalBytes = this.#context.payload.point.disks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+      let figures = { processedBytes: 0, totalBytes, readBytes: 0, newBytes: 0, storedBytes: 0 };
       task.reportProgress(() => figures);
       const onProgress = (done: number, total: number) => {
         figures = { ...figures, processedBytes: done, totalBytes: total, readBytes: done, storedBytes: done };
@@ -66,6 +69,7 @@ export class LiveRestore implements AsyncDisposable {
         try {
           if (this.#server === undefined) await this.#serve();
           await this.#detachOnce(definition, onProgress);
+          figures = { ...figures, processedBytes: figures.totalBytes };
           return;
         } catch (error) {
           this.#context.signal.throwIfAborted();
@@ -77,9 +81,10 @@ export class LiveRestore implements AsyncDisposable {
           );
           await task.say(`Tried again, because: ${message}`);
         }
-        // Anew each time: the store may have been closed, or the replica put in its place.
-        await this.#stop();
         await this.#workshop.clock.sleep(againMs, this.#context.signal);
+        // The guest needs what it runs from meanwhile, so this is kept as long as it can be read. After that the store
+        // has been closed, or is to be opened anew.
+        if (this.#hasFailed) await this.#stop();
       }
     });
     return 'Completed';
@@ -99,11 +104,14 @@ export class LiveRestore implements AsyncDisposable {
   async #serve(): Promise<void> {
     const { options, itemId, point, store: from } = this.#context.payload;
     const item = await getItem(this.#workshop.db, itemId);
-    const log = (error: unknown) =>
+    this.#hasFailed = false;
+    const onError = (error: unknown) => {
+      this.#hasFailed = true;
       this.#workshop.log.error(
         { jobId: this.#context.jobId, err: error },
         `a read of a live disk failed: ${messageOf(error)}`,
       );
+    };
     this.#server = await serveLiveDisks({
       store: await openFrom(this.#workshop, item.vault_id, from),
       itemId,
@@ -111,7 +119,7 @@ export class LiveRestore implements AsyncDisposable {
       targets: point.disks.map(({ target }) => target),
       socketPath: liveSocketPath(options.directory, this.#context.jobId),
       owner: await imageOwner(this.#workshop, item),
-      onError: log,
+      onError,
     });
   }
 

@@ -76,6 +76,17 @@ it('refuses what is not there, and never overwrites a file', async () => {
   expect(await readFile(taken, 'utf8')).toBe('precious');
 });
 
+it('says so where its directory cannot be made', async () => {
+  const jobId = await restore({ directory: '/proc/holdfast' });
+  await estate.settled(jobId);
+  const job = await statusOf(jobId);
+  expect(job?.status).toBe('Failed');
+  expect(JSON.parse(job?.error_json ?? '{}')).toMatchObject({
+    code: 'InvalidInput',
+    message: expect.stringContaining("/proc/holdfast can't be made"),
+  });
+});
+
 it('leaves nothing behind when it fails half way, and spares a file that appeared meanwhile', async () => {
   const { point_id: id } = await thePoint();
   let created = 0;

@@ -9,8 +9,11 @@ import { type PullOptions, pullDisks } from './pull-disks.ts';
 const wakeTimeoutMs = 60_000;
 const wakeAgainMs = 500;
 
-/** Looks at the machine before it is given up: it may be shut off, or started, in between. */
-const maxRounds = 5;
+/**
+ * Looks at the machine before it is given up: it may be shut off, or started, in between; and of each of its disks the
+ * first request fails after QEMU has lost the server, whoever makes it.
+ */
+const maxRounds = 20;
 
 /**
  * Makes a machine independent of the NBD server its disks stand on, whatever it does meanwhile: one that runs pulls
@@ -39,9 +42,8 @@ export async function detachLiveMachine(
       await pullDisks(host, view.status.uuid, live, options);
     } catch (error) {
       options.signal?.throwIfAborted();
-      // Shut down, or rebooted by libvirt: what is left is done another way.
-      const after = await host.virsh.status(uuid, options.signal);
-      if (round >= maxRounds || after.state !== 'shut off') throw error;
+      if (round >= maxRounds) throw error;
+      await host.clock.sleep(wakeAgainMs, options.signal);
     }
   }
   await restorePolicies(host, uuid, definitionXml);

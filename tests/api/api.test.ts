@@ -526,6 +526,19 @@ describe('hosts', () => {
     expect(opened.sort()).toEqual(['facts', 'listMachines']); // what the answer shows
   });
 
+  it('refuses a connection that another host has, however it is written', async () => {
+    const over = (uri: string) => ({ location: 'local', properties: { uri } });
+    await client.hosts.put('default', 'first', over('qemu:///session?socket=/srv/libvirt//sock'));
+    for (const uri of [
+      'qemu+unix:///session?socket=/srv/libvirt/sock',
+      'qemu:///session?socket=/srv/../srv/libvirt/sock',
+      'qemu:///session?socket=%2Fsrv%2Flibvirt%2Fsock',
+    ])
+      await expect(client.hosts.put('default', 'second', over(uri)), uri).rejects.toMatchObject({
+        code: 'ResourceAlreadyExists',
+      });
+  });
+
   it('refuses another connection while a job or the maintenance of one of its VMs runs', async () => {
     const taking = Promise.withResolvers<void>();
     const asked = Promise.withResolvers<void>();

@@ -1,3 +1,5 @@
+import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
 import {
   type Database,
   deleteHost,
@@ -50,9 +52,27 @@ async function present(scope: ApiScope, row: HostRow): Promise<Host> {
   };
 }
 
-/** Two spellings of libvirt's local transport are one connection. */
-const sameUri = (a: string, b: string) =>
-  a.replace(/^qemu\+unix:/i, 'qemu:') === b.replace(/^qemu\+unix:/i, 'qemu:');
+/** Two spellings of libvirt's local transport, or of the path of its socket, are one connection. */
+const sameUri = (a: string, b: string) => connectionOf(a) === connectionOf(b);
+
+function connectionOf(uri: string): string {
+  const local = uri.replace(/^qemu\+unix:/i, 'qemu:');
+  const [start = '', socket] = local.split(/(?<=[?&]socket=)/, 2);
+  if (socket === undefined) return local;
+  const [path = '', ...rest] = socket.split('&');
+  return [`${start}${realPathOf(path)}`, ...rest].join('&');
+}
+
+/** Without links and detours; where nothing is there, without the latter. */
+function realPathOf(escaped: string): string {
+  let path = escaped;
+  try {
+    path = decodeURIComponent(escaped);
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
+}
 
 /**
  * Two hosts with one connection would find each VM twice, and keep two ledgers of its layers.

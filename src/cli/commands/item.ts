@@ -1,5 +1,11 @@
 import { type Command, Option } from 'commander';
-import { type ProtectedItem, segmentOf } from '../../api/client/index.ts';
+import {
+  ApiError,
+  type HoldfastClient,
+  type ItemAddress,
+  type ProtectedItem,
+  segmentOf,
+} from '../../api/client/index.ts';
 import { type Call, shellWord } from '../call.ts';
 import {
   addCommand,
@@ -36,7 +42,7 @@ function stateOf({ properties }: ProtectedItem): Cell {
 }
 
 interface EnableOptions {
-  policy: string;
+  policy?: string;
   excludeDisk?: string[];
   includeAllDisks?: boolean;
 }
@@ -102,7 +108,7 @@ export function addItemCommands(program: Command, cli: Cli): void {
         exits: jobExits,
       }),
     )
-      .option('--policy <name>', 'backup policy', 'DefaultPolicy')
+      .option('--policy <name>', 'backup policy (default: as before, DefaultPolicy at first)')
       .option('--exclude-disk <target...>', 'disks to leave out, by target (vdb); default: as before')
       .addOption(new Option('--include-all-disks', 'leave no disk out any more').conflicts('excludeDisk')),
   );
@@ -111,11 +117,12 @@ export function addItemCommands(program: Command, cli: Cli): void {
     const client = await call.connect();
     const vm = await client.virtualMachines.get(at.vmResourceGroup, at.vm);
     const excludedDisks = call.options.includeAllDisks === true ? [] : call.options.excludeDisk;
+    const policy = call.options.policy ?? (await policyInForce(client, at)) ?? 'DefaultPolicy';
     const accepted = await client.items.put(at, {
       properties: {
         protectedItemType: 'Microsoft.Compute/virtualMachines',
         sourceResourceId: vm.id,
-        policyId: await client.policies.id(at, call.options.policy),
+        policyId: await client.policies.id(at, policy),
         ...(excludedDisks === undefined ? {} : { holdfast: { excludedDisks } }),
       },
     });
@@ -126,6 +133,16 @@ export function addItemCommands(program: Command, cli: Cli): void {
   });
 
   addItemLifeCommands(noun, cli);
+}
+
+/** The policy that a VM is under already. */
+async function policyInForce(client: HoldfastClient, at: ItemAddress): Promise<string | undefined> {
+  try {
+    return (await client.items.get(at)).properties.policyName;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return undefined;
+    throw error;
+  }
 }
 
 /** `Healthy`, or `Unhealthy` and why. */
