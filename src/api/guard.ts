@@ -3,7 +3,7 @@ import { atLeast, type Caller, type Role, type Scope, scopeOfId } from '../acces
 import { HoldfastError } from '../errors/index.ts';
 import type { Logger } from '../jobs/index.ts';
 import { accessTable, type Requirement } from './access-table.ts';
-import { baseUrl, type Params } from './scope.ts';
+import { baseUrl, type Params, vaultPath } from './scope.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -70,7 +70,7 @@ export function guardRoutes(app: FastifyInstance, { authenticate, admit, log }: 
     const { caller } = request;
     if (caller === null || requirementOf(request) !== 'filtered') return payload;
     if (isList(payload)) return { ...payload, value: payload.value.filter((row) => isSeen(caller, row)) };
-    if (!isError(payload) && !isSeen(caller, payload)) throw notThere(request, {});
+    if (!isError(payload) && !isSeen(caller, payload)) throw notThere(request, caller, {});
     return payload;
   });
 }
@@ -99,7 +99,7 @@ function check(request: FastifyRequest, caller: Caller, needed: Role): void {
     ...(vault === undefined ? {} : { vault: vault.toLowerCase() }),
   };
   const role = caller.grants.roleAt(scope);
-  if (role === undefined) throw notThere(request, scope);
+  if (role === undefined) throw notThere(request, caller, scope);
   if (atLeast(role, needed)) return;
   throw new HoldfastError(
     'AuthorizationFailed',
@@ -121,17 +121,24 @@ function checkOrigin(request: FastifyRequest, { csrfToken }: Caller): void {
   });
 }
 
-/** The same words as for what really is not there, so that nobody learns the difference. */
-function notThere(request: FastifyRequest, scope: Scope): HoldfastError {
+/** The same words whether it is there or not, so that nobody learns the difference. */
+function notThere(request: FastifyRequest, { principal }: Caller, scope: Scope): HoldfastError {
   const { group, vault } = request.params as Params;
-  return scope.vault === undefined
-    ? new HoldfastError(
-        'ResourceNotFound',
-        `There is nothing at ${request.method} ${request.url.split('?')[0]}.`,
-      )
-    : new HoldfastError('ResourceNotFound', `There is no vault '${vault}' in resource group '${group}'.`, {
-        target: vault ?? '',
-      });
+  const who = `'${principal.name}'`;
+  if (scope.vault === undefined || (request.method === 'PUT' && request.routeOptions.url === vaultPath)) {
+    const where = group === undefined ? 'for the whole service' : `in resource group '${group}'`;
+    const message =
+      scope.vault === undefined
+        ? `${who} sees nothing of that: it takes a role ${where}.`
+        : `${who} can create no vault ${where}, and has no role at one named '${vault}' there.`;
+    return new HoldfastError('ResourceNotFound', message, {
+      target: vault ?? group ?? '',
+      action: 'Name what you have a role at, or ask an administrator for a role there.',
+    });
+  }
+  return new HoldfastError('ResourceNotFound', `There is no vault '${vault}' in resource group '${group}'.`, {
+    target: vault ?? '',
+  });
 }
 
 /**
@@ -146,10 +153,19 @@ function checkLinked(caller: Caller, body: unknown, needed: Role): void {
     if (scope === undefined || caller.grants.may(needed, scope)) continue;
     throw new HoldfastError(
       'LinkedAuthorizationFailed',
-      `The request names ${id}, where '${caller.principal.name}' does not have the role ${needed}.`,
+      `The request names ${placeOf(id)}, where '${caller.principal.name}' does not have the role ${needed}.`,
       { target: id },
     );
   }
+}
+
+/** What an id names, for a sentence: `virtualMachines/web of resource group 'default'`. */
+function placeOf(id: string): string {
+  const group = /\/resourceGroups\/([^/]+)/i.exec(id)?.[1];
+  const [name = '', type = ''] = id.split('/').reverse();
+  if (group === undefined) return 'the subscription';
+  const where = `resource group '${group}'`;
+  return type.toLowerCase() === 'resourcegroups' ? where : `${type}/${name} of ${where}`;
 }
 
 /** Roles and the like are the same everywhere: naming one touches no scope. */

@@ -16,11 +16,20 @@ export function exitCodeOf(error: unknown): ExitCode {
 /** Code, sentence, what to do. A bug keeps its stack. */
 export function failureText(error: unknown, look: Look): string {
   if (!(error instanceof HoldfastError || error instanceof ApiError)) return `${bugText(error)}\n`;
-  const lines = [`${paint(`Error ${printable(error.code)}:`, 'bad', look)} ${printable(error.message)}`];
+  const lines = [
+    `${paint(`Error ${printable(error.code)}:`, 'bad', look)} ${printable(headOf(error.message, error.details))}`,
+    ...error.details.map(({ target, message }) => printable(`  ${target}: ${message}`)),
+  ];
   if (error.action !== undefined) lines.push(`What to do: ${printable(error.action)}`);
   if (error instanceof ApiError && error.requestId !== undefined)
     lines.push(paint(`Request id: ${printable(error.requestId)}`, 'dim', look));
   return `${lines.join('\n')}\n`;
+}
+
+/** A message up to the first of its details, which follow it. */
+export function headOf(message: string, [first]: ApiError['details']): string {
+  const at = first === undefined ? -1 : message.indexOf(`${first.target}: ${first.message}`);
+  return at > 0 ? message.slice(0, at).trimEnd() : message;
 }
 
 /** The same as the API's error body; what the API sent is passed on untouched. */

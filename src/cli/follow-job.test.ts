@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Received } from '../../tests/support/https-server.ts';
 import { OutputClosed } from './io.ts';
 import { done, job, running } from './testing/samples.ts';
-import { accepted, lines, world, writeLocal } from './testing/scripted-service.ts';
+import { accepted, lines, type Routes, world, writeLocal } from './testing/scripted-service.ts';
 
 describe('jobs that are followed', () => {
   const backup = {

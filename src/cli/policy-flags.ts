@@ -131,8 +131,7 @@ function propertiesFrom(
   flags: PolicyFlags,
   before: Policy['properties'] | undefined,
 ): Record<string, unknown> {
-  const type =
-    flags.type === undefined ? (before?.policyType ?? 'V2') : flags.type === 'standard' ? 'V1' : 'V2';
+  const type = typeFrom(flags, before);
   const schedule = scheduleFrom(flags, before, type);
   const days = flags.snapshotDays ?? before?.instantRpRetentionRangeInDays;
   const crash = flags.crashConsistent ?? before?.snapshotConsistencyType !== undefined;
@@ -148,6 +147,23 @@ function propertiesFrom(
     ...(days !== undefined && { instantRpRetentionRangeInDays: days }),
     ...(crash && { snapshotConsistencyType: 'OnlyCrashConsistent' }),
   };
+}
+
+function typeFrom({ type }: PolicyFlags, before: Policy['properties'] | undefined): 'V1' | 'V2' {
+  if (type === undefined) return before?.policyType ?? 'V2';
+  const wanted = type === 'standard' ? 'V1' : 'V2';
+  if (before !== undefined && wanted !== (before.policyType ?? 'V1'))
+    throw new HoldfastError(
+      'UserErrorPolicyTypeChangeNotAllowed',
+      `The policy is ${wanted === 'V1' ? 'an Enhanced' : 'a Standard'} one; --type is for new policies.`,
+      {
+        action:
+          wanted === 'V1'
+            ? 'Create a Standard policy under another name for VMs that have never been under an Enhanced one.'
+            : 'Create an Enhanced policy under another name, and change each VM to it with "holdfast item update".',
+      },
+    );
+  return wanted;
 }
 
 const dateTime = (time: string) => `2020-01-01T${time}:00Z`;

@@ -144,7 +144,7 @@ describe('plain lines', () => {
       ['Transfer data to vault: 10 %, 26.0 MiB of 256.0 MiB'],
       [],
       ['Transfer data to vault: 70 %, 200.0 MiB of 256.0 MiB'],
-      ['Transfer data to vault: completed, 11 s, read 256.0 MiB, new 40.0 MiB, stored 15.0 MiB'],
+      ['Transfer data to vault: completed, 11 s, read 256.0 MiB, new chunks 40.0 MiB, stored 15.0 MiB'],
     ]);
   });
 });
@@ -152,7 +152,7 @@ describe('plain lines', () => {
 describe('the end', () => {
   test('tells result, time and cost', () => {
     expect(jobResult(ended, look)).toEqual([
-      'Backup of web-1: completed in 14 s; read 256.0 MiB, new 40.0 MiB, stored 15.0 MiB',
+      'Backup of web-1: completed in 14 s; read 256.0 MiB, new chunks 40.0 MiB, stored 15.0 MiB',
     ]);
   });
 
@@ -219,8 +219,8 @@ describe('a display', () => {
         'Backup of web-1, job j1',
         'Take Snapshot: completed, 3 s',
         'Transfer data to vault: in progress',
-        'Transfer data to vault: completed, 11 s, read 256.0 MiB, new 40.0 MiB, stored 15.0 MiB',
-        'Backup of web-1: completed in 14 s; read 256.0 MiB, new 40.0 MiB, stored 15.0 MiB',
+        'Transfer data to vault: completed, 11 s, read 256.0 MiB, new chunks 40.0 MiB, stored 15.0 MiB',
+        'Backup of web-1: completed in 14 s; read 256.0 MiB, new chunks 40.0 MiB, stored 15.0 MiB',
         '',
       ].join('\n'),
     );

@@ -166,7 +166,8 @@ function costOf(tasks: readonly JobTask[], operation: Operation): string | undef
   const read = `read ${sum((p) => p.readBytes)}`;
   if (operation === 'VerifyStore' || operation === 'VerifyReplica') return read;
   if (operation === 'Restore') return `${read}, wrote ${sum((p) => p.storedBytes)}`;
-  return `${read}, new ${sum((p) => p.newBytes)}, stored ${sum((p) => p.storedBytes)}`;
+  // Chunks are whole: where little changed in many places, there is more of them than was read.
+  return `${read}, new chunks ${sum((p) => p.newBytes)}, stored ${sum((p) => p.storedBytes)}`;
 }
 
 /** What changed between two looks at a job, as plain lines: phases by status, transfers by ten percent. */

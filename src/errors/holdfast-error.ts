@@ -1,5 +1,12 @@
 import { type ErrorCode, errorCatalogue } from './catalogue.ts';
 
+/** One of several things that are wrong with what was sent. */
+export interface ErrorDetail {
+  /** Where, as the sender's document names it. */
+  target: string;
+  message: string;
+}
+
 export interface HoldfastErrorOptions {
   /** The failure underneath; kept, so that a log shows the whole chain. */
   cause?: unknown;
@@ -7,6 +14,8 @@ export interface HoldfastErrorOptions {
   target?: string;
   /** Replaces the catalogue's recommended action where the site knows a better one. */
   action?: string;
+  /** What is wrong, one by one, where the message tells of several things. */
+  details?: readonly ErrorDetail[];
 }
 
 /**
@@ -18,12 +27,14 @@ export class HoldfastError extends Error {
   readonly code: ErrorCode;
   readonly action: string;
   readonly target: string | undefined;
+  readonly details: readonly ErrorDetail[];
 
   constructor(code: ErrorCode, message: string, options: HoldfastErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.action = options.action ?? errorCatalogue[code].action;
     this.target = options.target;
+    this.details = options.details ?? [];
   }
 
   /** HTTP status the API answers with. */

@@ -2,4 +2,10 @@
  * The vocabulary of failure: one catalogue of codes, one error type. Every room may import it; it imports nothing.
  */
 export { type CatalogueEntry, type ErrorCode, errorCatalogue, isErrorCode } from './catalogue.ts';
-export { HoldfastError, type HoldfastErrorOptions, isHoldfastError, messageOf } from './holdfast-error.ts';
+export {
+  type ErrorDetail,
+  HoldfastError,
+  type HoldfastErrorOptions,
+  isHoldfastError,
+  messageOf,
+} from './holdfast-error.ts';

@@ -37,6 +37,7 @@ describe('deleting one point', () => {
     expect(deletion(point('a'), [point('b')], immutable)).toEqual([
       'UserErrorOperationDeniedOnImmutableItem',
     ]);
+    expect(deletion(point('a'), [], immutable)[0]).toBe('UserErrorOperationDeniedOnImmutableItem');
     expect(deletion(point('a', { expiresAt: now }), [point('b')], immutable)).toBe('2026-02-15T00:00:00Z');
     const snapshot = point('a', { inSnapshot: true, inVault: false });
     expect(deletion(snapshot, [point('b')], immutable)).toBe('2026-02-15T00:00:00Z');

@@ -17,19 +17,24 @@ export function judgePointDeletion(
     (other) => other.pointId !== point.pointId && !other.damaged && !other.softDeletedUntil,
   );
   const last = others.length === 0 || (point.inVault && !others.some((other) => other.inVault));
+  const held = refuseRemoval(
+    security,
+    `recovery point ${point.pointId}`,
+    point.inVault ? point.expiresAt : undefined,
+    now,
+  );
   const refusals: (Refusal | undefined)[] = [
+    // In front, as its advice counts: no other backup helps here, and nobody stops protection for a single point.
+    held && {
+      ...held,
+      action: `Leave it until ${point.expiresAt}: an immutable vault gives nothing up before.`,
+    },
     last && !point.damaged
       ? {
           code: 'UserErrorLastRecoveryPoint',
           message: `Recovery point ${point.pointId} of ${point.takenAt} is the last good one of its item${others.length === 0 ? '' : ' in the vault'}.`,
         }
       : undefined,
-    refuseRemoval(
-      security,
-      `recovery point ${point.pointId}`,
-      point.inVault ? point.expiresAt : undefined,
-      now,
-    ),
   ];
   return judge(refusals, { softDeleteUntil: now.add({ hours: 24 * security.softDelete.days }) });
 }

@@ -35,7 +35,10 @@ export function judgePolicyEdit(
       : {
           code: 'UserErrorPolicyTypeChangeNotAllowed',
           message: `Policy '${before.name}' is ${type[before.policyType]} policy and can't become ${type[after.policyType]} one.`,
-          action: 'Create an Enhanced policy, and change the policy of each VM to it.',
+          action:
+            after.policyType === 'V2'
+              ? 'Create an Enhanced policy, and change the policy of each VM to it.'
+              : 'Keep it as it is, and create a Standard policy for other VMs: those under an Enhanced policy never go back.',
         };
   return judge([retyped, refuseReductions(security, before, after)], {
     members: members.map((member) => effectOn(member, after)),

@@ -366,6 +366,7 @@ describe('refusals', () => {
     expect(error.message).toContain(
       'retentionDuration.count: 6 is not allowed. Allowed: a whole number from 7 to 9999.',
     );
+    expect(error.details.map(({ target }) => target)).toEqual(read.problems.map(({ path }) => path));
     for (const { path, why } of read.problems) {
       expect(error.message).toContain(path);
       expect(why).toMatch(/^[A-Z].+\.$/);

@@ -50,14 +50,16 @@ const mostSpeltOut = 30;
 
 /** The refusal of a policy, naming everything that is wrong with it. */
 export function invalidPolicy(name: string, problems: readonly [Problem, ...Problem[]]): HoldfastError {
-  const lines = problems
-    .slice(0, mostSpeltOut)
-    .map(({ path, problem, allowed, why }) => `${path}: ${problem}. Allowed: ${allowed}. ${why}`);
+  const details = problems.slice(0, mostSpeltOut).map(({ path, problem, allowed, why }) => ({
+    target: path,
+    message: `${problem}. Allowed: ${allowed}. ${why}`,
+  }));
+  const lines = details.map(({ target, message }) => `${target}: ${message}`);
   if (problems.length > mostSpeltOut) lines.push(`And ${problems.length - mostSpeltOut} more.`);
   return new HoldfastError(
     'BMSUserErrorInvalidPolicyInput',
     `Policy '${name.slice(0, 150)}' can't be saved. ${lines.join(' ')}`,
-    { target: problems[0].path },
+    { target: problems[0].path, details },
   );
 }
 

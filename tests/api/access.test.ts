@@ -201,6 +201,14 @@ describe('what one may not see', () => {
     expect([there.status, notThere.status, really.status]).toEqual([404, 404, 404]);
     expect(there.text.replaceAll('Second', 'Third')).toBe(notThere.text);
     expect(notThere.json()).toEqual(really.json());
+
+    const made = [
+      await call('PUT', `${elsewhere}/Second`, { token }),
+      await call('PUT', `${elsewhere}/Third`, { token }),
+    ];
+    expect(made.map(({ status }) => status)).toEqual([404, 404]);
+    expect(made[0]?.text.replaceAll('Second', 'Third')).toBe(made[1]?.text);
+    expect(made[0]?.json().error.message).toContain('can create no vault');
   });
 
   it('can not be reached by naming it in a request for something else', async () => {

@@ -69,6 +69,15 @@ describe('options of a policy', () => {
     });
   });
 
+  it('change no Enhanced policy into a Standard one', async () => {
+    const made = await policyOf({ at: '02:30', keepDays: 30 });
+    expect(await policyOf({ type: 'enhanced' }, made)).toEqual(made);
+    await expect(policyOf({ type: 'standard' }, made)).rejects.toMatchObject({
+      code: 'UserErrorPolicyTypeChangeNotAllowed',
+      message: expect.stringContaining('an Enhanced one'),
+    });
+  });
+
   it.each<[PolicyFlags, string]>([
     [{ keepDays: 30 }, 'not said when'],
     [{ every: 4, at: '20:00' }, '--every goes with'],

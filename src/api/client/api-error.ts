@@ -1,4 +1,4 @@
-import { type ErrorCode, errorCatalogue } from '../../errors/index.ts';
+import { type ErrorCode, type ErrorDetail, errorCatalogue } from '../../errors/index.ts';
 import { errorBody } from './shapes.ts';
 
 /**
@@ -10,6 +10,8 @@ export class ApiError extends Error {
   readonly code: string;
   /** What to do about it; absent when neither the answer nor the catalogue says. */
   readonly action: string | undefined;
+  /** What is wrong, one by one, where the message tells of several things. */
+  readonly details: readonly ErrorDetail[];
   /** HTTP status of the answer. */
   readonly status: number;
   /** The service's id of the request, to find it in the service's log. */
@@ -20,14 +22,21 @@ export class ApiError extends Error {
   constructor(
     code: string,
     message: string,
-    details: { status: number; action?: string | undefined; requestId?: string | undefined; body?: unknown },
+    answer: {
+      status: number;
+      action?: string | undefined;
+      details?: readonly ErrorDetail[] | undefined;
+      requestId?: string | undefined;
+      body?: unknown;
+    },
   ) {
     super(message);
     this.code = code;
-    this.action = details.action ?? catalogued(code)?.action;
-    this.status = details.status;
-    this.requestId = details.requestId;
-    this.body = details.body;
+    this.action = answer.action ?? catalogued(code)?.action;
+    this.details = answer.details ?? [];
+    this.status = answer.status;
+    this.requestId = answer.requestId;
+    this.body = answer.body;
   }
 }
 
@@ -43,10 +52,16 @@ export function apiErrorOf(
 ): ApiError | undefined {
   const parsed = errorBody.safeParse(body);
   if (!parsed.success) return undefined;
-  const { code, message, additionalInfo } = parsed.data.error;
+  const { code, message, details, additionalInfo } = parsed.data.error;
   const advice = additionalInfo?.find((info) => info.type === 'RecommendedAction')?.info ?? {};
   const action = typeof advice.action === 'string' ? advice.action : undefined;
-  return new ApiError(code, message, { status, action, requestId, body });
+  return new ApiError(code, message, {
+    status,
+    action,
+    details: details?.map((detail) => ({ target: detail.target ?? '', message: detail.message })),
+    requestId,
+    body,
+  });
 }
 
 /** A long operation that ended badly: it has a code and a sentence, but no HTTP status of its own. */

@@ -16,6 +16,9 @@ export function errorBodyOf(error: HoldfastError): ErrorBody {
       code: error.code,
       message: error.message,
       ...(error.target === undefined ? {} : { target: error.target }),
+      ...(error.details.length === 0
+        ? {}
+        : { details: error.details.map((detail) => ({ code: error.code, ...detail })) }),
       additionalInfo: [{ type: 'RecommendedAction', info: { action: error.action } }],
     },
   };

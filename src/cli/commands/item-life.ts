@@ -88,9 +88,10 @@ export function addItemLifeCommands(noun: Command, cli: Cli): void {
     }
     if (confirm?.toLowerCase() !== at.vm.toLowerCase()) {
       const { holdfast, softDeleteRetentionPeriodInDays } = (await client.items.get(at)).properties;
+      const typed = confirm === undefined ? '' : `'${confirm}' is not the name of ${at.vm}. `;
       throw new HoldfastError(
         'InvalidCommandLine',
-        `All backup data of ${at.vm} (recovery points: ${holdfast.recoveryPoints}) would be deleted; for ${softDeleteRetentionPeriodInDays} days it could be brought back.`,
+        `${typed}All backup data of ${at.vm} (recovery points: ${holdfast.recoveryPoints}) would be deleted; for ${softDeleteRetentionPeriodInDays} days it could be brought back.`,
         {
           action: `If that is meant: ${call.nextCommand(`item stop --vm ${shellWord(at.vm)} --delete-data --confirm NAME`)} with the VM's name.`,
         },

@@ -99,6 +99,7 @@ describe('protected items', () => {
       const refused = await run(`item stop --vault v1 --vm web-1 --delete-data${confirm}`);
       expect(refused.code).toBe(2);
       expect(refused.err).toMatch(/for 14 days it could be brought back/);
+      expect(refused.err.includes("'web-2' is not the name of web-1")).toBe(confirm !== '');
     }
     expect((await run('item stop --vault v1 --vm web-1 --suspend --delete-data')).code).toBe(2);
     expect(received.some(({ method }) => method === 'DELETE')).toBe(false);

@@ -8,6 +8,7 @@ import { count, nothing } from '../format.ts';
 import { printable } from '../look.ts';
 import { parsePositive } from '../parse.ts';
 import { type PolicyFlags, policyProperties, saysSomething, withPolicyFlags } from '../policy-flags.ts';
+import { namingOptions } from '../policy-problems.ts';
 import { type Cell, formatTable } from '../table.ts';
 
 /** The commands that change policies, or tell what a change would do. */
@@ -27,7 +28,10 @@ export function addPolicyEditCommands(noun: Command, cli: Cli): void {
   onRun<PolicyFlags>(create, cli, async (call) => {
     const properties = await policyProperties(call.options);
     const client = await call.connect();
-    const saved = await client.policies.put(call.vault, call.name, { properties }, { isNew: true });
+    const saved = await namingOptions(
+      call.options,
+      client.policies.put(call.vault, call.name, { properties }, { isNew: true }),
+    );
     if ('id' in saved) call.json(saved);
     call.write(
       `Policy ${printable(call.name)} is created. Protect a VM with it: ${call.nextCommand(`item enable --vm NAME --policy ${printable(call.name)}`)}\n`,
@@ -58,13 +62,14 @@ export function addPolicyEditCommands(noun: Command, cli: Cli): void {
       });
     const properties = await policyProperties(call.options, before.properties);
     if (call.options.preview === true) {
-      showEdit(
-        call,
-        await client.policies.previewEdit(at, { policyName: before.name, policyProperties: properties }),
-      );
+      const edit = { policyName: before.name, policyProperties: properties };
+      showEdit(call, await namingOptions(call.options, client.policies.previewEdit(at, edit)));
       return undefined;
     }
-    const saved = await client.policies.put(at, before.name, { properties, eTag: before.eTag });
+    const saved = await namingOptions(
+      call.options,
+      client.policies.put(at, before.name, { properties, eTag: before.eTag }),
+    );
     return 'id' in saved ? saidSaved(call, saved) : follow(call, client, before.name, saved);
   });
 
@@ -107,16 +112,14 @@ export function addPolicyEditCommands(noun: Command, cli: Cli): void {
       ? { policyProperties: await policyProperties(call.options, known?.properties) }
       : {};
     const to = new Date(call.now + call.options.span * 86_400_000).toISOString();
-    showPoints(
-      call,
-      await client.policies.preview(at, {
-        policyName: call.name,
-        ...policy,
-        from: new Date(call.now).toISOString(),
-        to,
-        ...(call.options.first === true && { firstBackup: true }),
-      }),
-    );
+    const asked = client.policies.preview(at, {
+      policyName: call.name,
+      ...policy,
+      from: new Date(call.now).toISOString(),
+      to,
+      ...(call.options.first === true && { firstBackup: true }),
+    });
+    showPoints(call, await namingOptions(call.options, asked));
   });
 
   const items = withVault(

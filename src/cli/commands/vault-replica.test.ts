@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Replica } from '../../api/client/index.ts';
+import type { RecoveryPoint, Replica } from '../../api/client/index.ts';
 import { GiB, job, point, vaultId } from '../testing/samples.ts';
 import { accepted, lines, world } from '../testing/scripted-service.ts';
 

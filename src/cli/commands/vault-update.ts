@@ -45,6 +45,10 @@ export function addVaultUpdateCommand(noun: Command, cli: Cli, show: (call: Call
     .option('-y, --yes', 'really do what nobody can take back');
   onRun<UpdateOptions>(update, cli, async (call) => {
     const { immutability, softDelete, softDeleteDays, tag, yes } = call.options;
+    if ([immutability, softDelete, softDeleteDays, tag].every((each) => each === undefined))
+      throw new HoldfastError('InvalidCommandLine', 'It is not said what to change.', {
+        action: `Name what is to be different; "${call.nextCommand(`vault show ${shellWord(call.name)}`, false)}" shows what it is now.`,
+      });
     const forEver = [
       ...(immutability === 'locked' ? ['immutability'] : []),
       ...(softDelete === 'always' ? ['soft delete'] : []),

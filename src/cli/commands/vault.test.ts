@@ -60,6 +60,10 @@ describe('vaults', () => {
     const { run, received } = await world({ 'PATCH VAULT': vault });
     for (const what of ['--immutability locked', '--soft-delete always'])
       expect((await run(`vault update v1 ${what}`)).code).toBe(2);
+    expect(await run('vault update v1')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('not said what to change'),
+    });
     expect(received.some(({ method }) => method === 'PATCH')).toBe(false);
     const done = await run('vault update v1 --immutability locked --soft-delete-days 30 --yes');
     expect(done.code).toBe(0);

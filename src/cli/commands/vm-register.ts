@@ -22,7 +22,7 @@ export function addVmRegisterCommands(noun: Command, cli: Cli): void {
       await client.machines.protectable(call.vault),
       [{ header: 'NAME' }, { header: 'GROUP' }],
       ({ properties }) => [properties.friendlyName, properties.resourceGroup],
-      `Vault ${call.vault.vault} could protect no more virtual machines: those of its region have an item, or belong to another vault.`,
+      `Vault ${call.vault.vault} could protect no more virtual machines: the hosts of its region have none that is neither protected nor registered with another vault. All there are: ${call.nextCommand('vm list', false)}`,
     );
   });
 

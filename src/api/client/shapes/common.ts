@@ -11,6 +11,10 @@ export const errorBody = z.object({
     code: z.string(),
     message: z.string(),
     target: z.string().optional(),
+    /** Where the message tells of several things that are wrong: each by itself, its target as the document names it. */
+    details: z
+      .array(z.object({ code: z.string(), message: z.string(), target: z.string().optional() }))
+      .optional(),
     /** `type: "RecommendedAction"` carries what to do, as `info.action`. */
     additionalInfo: z
       .array(z.object({ type: z.string(), info: z.record(z.string(), z.unknown()) }))

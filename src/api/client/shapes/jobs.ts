@@ -18,7 +18,10 @@ export const taskProgress = z.object({
   totalBytes: z.number().optional(),
   /** Bytes read from the machine's layers (backup) or from the vault (restore). */
   readBytes: z.number(),
-  /** Bytes of content the vault did not have yet, before compression. */
+  /**
+   * Bytes of chunks that the vault did not have yet, before compression. A chunk is whole and its place in the disk is
+   * kept in map pages: many small changes make more of them than was read.
+   */
   newBytes: z.number(),
   /** Bytes written to the vault (backup) or to the restored disks (restore). */
   storedBytes: z.number(),
