@@ -56,6 +56,7 @@ export {
   tasksOf,
   updateJob,
   updateTask,
+  writeAsOwner,
 } from './jobs.ts';
 export {
   deletePerson,

@@ -1,5 +1,6 @@
 import type { Updateable } from 'kysely';
 import type { Database } from './catalog.ts';
+import { lockKept } from './row-locks.ts';
 import type { JobRow, JobTaskRow, OperationRow } from './schema.ts';
 
 /** A job with its tasks in order. */
@@ -135,20 +136,42 @@ export async function updateJob(db: Database, jobId: string, change: Updateable<
   await db.updateTable('jobs').set(change).where('job_id', '=', jobId).execute();
 }
 
-/** Writes down how a job ended. @returns false when it is not this worker's any more: then that is another's to say */
-export async function endJob(
+/**
+ * Writes for a job, provided it is this worker's: nobody takes it meanwhile, and the worker has not been taken for dead.
+ * A worker's id is that of one lease. Once that is over nothing of what it still does is written, however late it comes.
+ * @returns undefined when the job is not this worker's any more; then nothing is written
+ */
+export async function writeAsOwner<T>(
   db: Database,
   jobId: string,
   workerId: string,
-  end: Pick<JobRow, 'status' | 'ended_at'> & Updateable<JobRow>,
-): Promise<boolean> {
-  const { numUpdatedRows } = await db
-    .updateTable('jobs')
-    .set(end)
+  write: (tx: Database) => Promise<T>,
+): Promise<{ result: T } | undefined> {
+  return db.transaction().execute(async (tx) => {
+    const own = tx
+      .selectFrom('jobs')
+      .innerJoin('workers', 'workers.worker_id', 'jobs.owner')
+      .select('jobs.job_id')
+      .where('jobs.job_id', '=', jobId)
+      .where('jobs.owner', '=', workerId);
+    if ((await lockKept(tx, own).executeTakeFirst()) === undefined) return undefined;
+    return { result: await write(tx) };
+  });
+}
+
+/** Writes down how a job ended; no task of it is left looking as if it ran. To be called by its owner. */
+export async function endJob(
+  tx: Database,
+  jobId: string,
+  end: Pick<JobRow, 'status'> & { ended_at: string } & Updateable<JobRow>,
+): Promise<void> {
+  await tx
+    .updateTable('job_tasks')
+    .set({ status: end.status === 'Cancelled' ? 'Cancelled' : 'Failed', ended_at: end.ended_at })
     .where('job_id', '=', jobId)
-    .where('owner', '=', workerId)
-    .executeTakeFirstOrThrow();
-  return numUpdatedRows > 0n;
+    .where('status', '=', 'InProgress')
+    .execute();
+  await tx.updateTable('jobs').set(end).where('job_id', '=', jobId).execute();
 }
 
 /** Marks a job that is still running as being cancelled. @returns false when it is not running any more */

@@ -26,15 +26,13 @@ export async function findPoint(
     .executeTakeFirst();
 }
 
-/** Adds a point together with the definition that its VM had. */
-export async function insertPoint(db: Database, point: PointRow, definitionJson: string): Promise<void> {
-  await db.transaction().execute(async (tx) => {
-    await tx.insertInto('points').values(point).execute();
-    await tx
-      .insertInto('point_definitions')
-      .values({ point_id: point.point_id, definition_json: definitionJson })
-      .execute();
-  });
+/** Adds a point together with the definition that its VM had. To be called in a transaction. */
+export async function insertPoint(tx: Database, point: PointRow, definitionJson: string): Promise<void> {
+  await tx.insertInto('points').values(point).execute();
+  await tx
+    .insertInto('point_definitions')
+    .values({ point_id: point.point_id, definition_json: definitionJson })
+    .execute();
 }
 
 /** The definition, as JSON text, that the VM of a point had. */

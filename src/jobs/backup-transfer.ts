@@ -77,7 +77,8 @@ async function keepAsSnapshotOnly(
   if (point === undefined) throw new Error(`point ${pointId} is not in the catalog`);
   const basis = snapshotOnlyBasis(item, context.payload, Temporal.Instant.from(point.taken_at));
   const expiry = expiryColumns(lastPolicyOf(item), basis);
-  await updatePoint(workshop.db, pointId, { ...expiry, basis_json: JSON.stringify(basis) });
+  const change = { ...expiry, basis_json: JSON.stringify(basis) };
+  await context.write((tx) => updatePoint(tx, pointId, change));
   await context.setProperties({ 'Recovery Point Expiry Time in UTC': shownExpiry(expiry) });
 }
 
@@ -157,11 +158,10 @@ async function transferAndNote(
       nowMs: () => workshop.clock.monotonicMs(),
       signal: context.signal,
     }));
-  await updatePoint(workshop.db, pointId, {
-    in_vault: inVault.yes,
-    transfer_json: JSON.stringify(transfers),
+  await context.write(async (tx) => {
+    await updatePoint(tx, pointId, { in_vault: inVault.yes, transfer_json: JSON.stringify(transfers) });
+    await markProtected(tx, item.item_id);
   });
-  await markProtected(workshop.db, item.item_id);
   return transfers;
 }
 

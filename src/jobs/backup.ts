@@ -1,10 +1,12 @@
 import {
   changeItem,
+  type Database,
   findPoint,
   getItem,
   type ItemRow,
   insertPoint,
   inVault,
+  type PointRow,
   updateItem,
   updatePoint,
 } from '../catalog/index.ts';
@@ -103,11 +105,12 @@ async function finishWith(
 ): Promise<JobStatus> {
   const { itemId } = context.payload;
   const note = async (status: JobStatus, error?: unknown) => {
-    await updateItem(workshop.db, itemId, {
+    const last = {
       last_backup_status: status,
-      last_backup_at: workshop.clock.now().toString({ fractionalSecondDigits: 3 }),
+      last_backup_at: catalogTime(workshop.clock.now()),
       last_error_json: error === undefined ? null : JSON.stringify(jobErrorOf(error)),
-    });
+    };
+    await context.write((tx) => updateItem(tx, itemId, last));
   };
   try {
     const { status, error } = await work();
@@ -116,7 +119,7 @@ async function finishWith(
     return status;
   } catch (error) {
     if (context.signal.reason instanceof ServiceStopping) throw error;
-    if (context.signal.aborted) await discardPoint(workshop, context.payload);
+    if (context.signal.aborted) await context.write((tx) => discardPoint(tx, context.payload));
     await note(context.signal.aborted ? 'Cancelled' : 'Failed', error);
     throw error;
   }
@@ -127,10 +130,10 @@ async function finishWith(
  * maintenance after the job removes them, and the next backup starts from the last good point. A point that is in the
  * vault already stays: that it is there was said.
  */
-async function discardPoint(workshop: Workshop, { itemId, pointId }: BackupPayload): Promise<void> {
-  const point = await findPoint(workshop.db, itemId, pointId);
+async function discardPoint(tx: Database, { itemId, pointId }: BackupPayload): Promise<void> {
+  const point = await findPoint(tx, itemId, pointId);
   if (point === undefined || point.in_vault !== inVault.no) return;
-  await updatePoint(workshop.db, pointId, { in_snapshot: 0, in_vault: inVault.leaving });
+  await updatePoint(tx, pointId, { in_snapshot: 0, in_vault: inVault.leaving });
 }
 
 async function backUp(workshop: Workshop, context: JobContext<BackupPayload>) {
@@ -180,27 +183,24 @@ async function snapshotPhase(
   if (!toVault) await context.savePayload({ staysSnapshot: true });
   const expiry = expiryColumns(lastPolicyOf(item), basis);
   const { definition, ...stored } = frozen;
-  await insertPoint(
-    workshop.db,
-    {
-      point_id: pointId,
-      item_id: item.item_id,
-      job_id: context.jobId,
-      taken_at: catalogTime(takenAt),
-      ...expiry,
-      basis_json: JSON.stringify(basis),
-      run_at: runAt ?? (context.payload.onDemand === undefined ? catalogTime(takenAt) : null),
-      soft_deleted_until: null,
-      deleted_by_person: 0,
-      damaged: 0,
-      in_snapshot: 1,
-      in_vault: inVault.no,
-      in_replica: 0,
-      frozen_json: JSON.stringify(stored satisfies StoredPoint),
-      transfer_json: null,
-    },
-    JSON.stringify(definition),
-  );
+  const point: PointRow = {
+    point_id: pointId,
+    item_id: item.item_id,
+    job_id: context.jobId,
+    taken_at: catalogTime(takenAt),
+    ...expiry,
+    basis_json: JSON.stringify(basis),
+    run_at: runAt ?? (context.payload.onDemand === undefined ? catalogTime(takenAt) : null),
+    soft_deleted_until: null,
+    deleted_by_person: 0,
+    damaged: 0,
+    in_snapshot: 1,
+    in_vault: inVault.no,
+    in_replica: 0,
+    frozen_json: JSON.stringify(stored satisfies StoredPoint),
+    transfer_json: null,
+  };
+  await context.write((tx) => insertPoint(tx, point, JSON.stringify(definition)));
   await context.setProperties({
     'Backed-up disk(s)': frozen.disks.map((disk) => disk.target).join(';'),
     ...(frozen.excludedDisks.length === 0 ? {} : { 'Excluded disk(s)': frozen.excludedDisks.join(';') }),

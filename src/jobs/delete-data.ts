@@ -43,7 +43,7 @@ export function deleteDataOperation(workshop: Workshop): Operation<DeletePayload
       gone ? { 'Recovery points': '0' } : { 'Data is kept until': item.purge_at ?? 'it is purged' },
     );
     const status = await giveBackDisks(workshop, context);
-    if (gone) await deleteEmptyItem(workshop.db, itemId);
+    if (gone) await context.write((tx) => deleteEmptyItem(tx, itemId));
     return status;
   };
   return { run, resume: run };

@@ -67,8 +67,9 @@ const newJob = (taskIds: string[] = []): NewJob<object> => ({
   taskIds,
 });
 
-function engineOf(operation: Operation<object>): JobEngine {
+async function engineOf(operation: Operation<object>): Promise<JobEngine> {
   const engine = new JobEngine(catalog.db, clock, log);
+  await engine.worker.enter();
   engine.register('Restore', operation);
   return engine;
 }
@@ -79,7 +80,7 @@ it('never leaves a job that has ended looking as if it ran, whenever the cancel 
   const seen = new Set<string>();
   for (let offset = 0; offset < 80; offset += 1) {
     const work = Promise.withResolvers<JobStatus>();
-    const engine = engineOf({
+    const engine = await engineOf({
       run: () => work.promise,
       resume: () => work.promise,
       cancelRefusal: () => undefined,
@@ -99,12 +100,14 @@ it('never leaves a job that has ended looking as if it ran, whenever the cancel 
   expect([...seen].filter((answer) => answer !== 'accepted')).toEqual(['JobNotCancellable']);
 
   const resumed = vi.fn(async () => 'Completed' as const);
-  await engineOf({ run: resumed, resume: resumed }).resumeOpenJobs();
+  const next = await engineOf({ run: resumed, resume: resumed });
+  await next.resumeOpenJobs();
+
   expect(resumed).not.toHaveBeenCalled();
 });
 
 it('stops a job at once when it is cancelled, and says so when it had ended by itself', async () => {
-  const engine = engineOf({
+  const engine = await engineOf({
     run: ({ signal }) =>
       new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
     resume: async () => 'Completed',
@@ -119,7 +122,7 @@ it('stops a job at once when it is cancelled, and says so when it had ended by i
 
 it('does not take up a job that has an end, whatever its status says', async () => {
   const resumed = vi.fn(async () => 'Completed' as const);
-  const engine = engineOf({ run: resumed, resume: resumed });
+  const engine = await engineOf({ run: resumed, resume: resumed });
   const jobId = await engine.start('Restore', newJob());
   await engine.wait(jobId);
   await updateJob(catalog.db, jobId, { status: 'Cancelling', owner: 'another run' });
@@ -128,7 +131,7 @@ it('does not take up a job that has an end, whatever its status says', async () 
 
 it('writes nothing down when what belongs with the job could not be written', async () => {
   const run = vi.fn(async () => 'Completed' as const);
-  const engine = engineOf({ run, resume: run });
+  const engine = await engineOf({ run, resume: run });
   const start = engine.start('Restore', {
     ...newJob(),
     alongside: async (tx) => {
@@ -144,11 +147,11 @@ it('writes nothing down when what belongs with the job could not be written', as
 
 it('goes on with its work when the progress of it can not be written', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-  const engine = engineOf({
+  const engine = await engineOf({
     async run(context) {
       await context.runTask('Copy', async (task) => {
         task.reportProgress(() => ({ processedBytes: 1, readBytes: 0, newBytes: 0, storedBytes: 0 }));
-        vi.spyOn(catalog.db, 'updateTable').mockImplementationOnce(() => {
+        vi.spyOn(catalog.db, 'transaction').mockImplementationOnce(() => {
           throw new Error('database or disk is full');
         });
         vi.advanceTimersByTime(600);
@@ -179,6 +182,7 @@ it.skipIf(onPostgres())('records the end of a job later when it can not be recor
     },
     log,
   );
+  await engine.worker.enter();
   const ended = vi.fn();
   engine.register('Backup', {
     run: async () => {

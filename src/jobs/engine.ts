@@ -13,13 +13,13 @@ import {
   markCancelling,
   tasksOf,
   updateJob,
-  updateTask,
+  writeAsOwner,
 } from '../catalog/index.ts';
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
 import type { JobStatus } from '../protection/index.ts';
 import { type Clock, catalogTime } from './clock.ts';
 import { nameFullHome } from './full-home.ts';
-import { JobCancelled, JobContext, LeaseLost, ServiceStopping } from './job-context.ts';
+import { JobCancelled, JobContext, type JobRun, LeaseLost, ServiceStopping } from './job-context.ts';
 import type { Logger } from './logger.ts';
 import { leaseMs, Worker, type WorkerOptions } from './worker.ts';
 
@@ -32,8 +32,8 @@ export interface Operation<Payload> {
    * apart from `run` because the tasks say how far it had come.
    */
   resume(context: JobContext<Payload>): Promise<JobStatus>;
-  /** Whether it may be cancelled in its present state; a sentence why not otherwise. */
-  cancelRefusal?(context: JobContext<Payload>): string | undefined;
+  /** Whether it may be cancelled in the state its payload tells; a sentence why not otherwise. */
+  cancelRefusal?(payload: Payload): string | undefined;
   /** Called once the end of the job, whatever it was, is on disk. */
   ended?(payload: Payload): void;
 }
@@ -66,12 +66,8 @@ const recordAttempts = (24 * 3600 * 1000) / recordAgainMs;
 /** How many jobs one worker has at a time, nearly all of them waiting for their turn; others stay with the catalog. */
 const mostJobs = 1000;
 
-interface RunningJob {
-  /** Whose it was when it was begun. */
-  workerId: string;
+interface RunningJob extends JobRun {
   context: JobContext<unknown>;
-  row: Pick<JobRow, 'operation'>;
-  abort: AbortController;
   /** The work is done and its outcome certain; only writing it down is left. */
   ending: boolean;
   ended: Promise<void>;
@@ -191,7 +187,9 @@ export class JobEngine {
         this.#isLost = false;
       }
       for (const jobId of this.#strays) {
-        await updateJob(this.#db, jobId, { owner: 'nobody' });
+        await writeAsOwner(this.#db, jobId, this.worker.id, (tx) =>
+          updateJob(tx, jobId, { owner: 'nobody' }),
+        );
         this.#strays.delete(jobId);
       }
       for (const jobId of await listCancelling(this.#db, this.worker.id)) {
@@ -241,21 +239,25 @@ export class JobEngine {
     }
   }
 
-  /** Why the job can't be cancelled now; undefined when it can. */
-  cancelRefusal(jobId: string): HoldfastError | undefined {
-    const running = this.#running.get(jobId);
-    if (running === undefined || running.ending) return notRunning(jobId);
-    const { operation } = running.row;
-    return refusalOf(jobId, operation, this.#operations.get(operation), running.context);
+  /** Why a job can't be cancelled now, whether it runs here, elsewhere or nowhere yet; undefined when it can. */
+  cancelRefusal(job: JobRow): HoldfastError | undefined {
+    const running = this.#running.get(job.job_id);
+    if (job.ended_at !== null || running?.ending) return notRunning(job.job_id);
+    const refusal = this.#operations.get(job.operation)?.cancelRefusal;
+    if (refusal === undefined) return notCancellable(job, `A ${job.operation} job can't be cancelled.`);
+    const sentence = refusal(running === undefined ? JSON.parse(job.payload_json) : running.context.payload);
+    return sentence === undefined ? undefined : notCancellable(job, sentence);
   }
 
-  /** Asks a running job to stop. @throws ResourceNotFound, JobNotCancellable */
+  /** Asks an open job to stop; one that waits for its turn is ended at once. @throws JobNotCancellable */
   async cancel(jobId: string): Promise<void> {
+    const found = await findJob(this.#db, jobId);
+    if (found === undefined) throw notRunning(jobId);
+    // From here to the abort nothing is waited for, so that the work can't go past the point of no return meanwhile.
+    const refusal = this.cancelRefusal(found.job);
+    if (refusal !== undefined) throw refusal;
     const running = this.#running.get(jobId);
     if (running === undefined) return this.#cancelElsewhere(jobId);
-    const refusal = this.cancelRefusal(jobId);
-    if (refusal !== undefined) throw refusal;
-    // At once, so that the work can't go past the point of no return between the question and the abort.
     running.abort.abort(new JobCancelled('The job was cancelled.'));
     if (await markCancelling(this.#db, jobId)) return;
     // The work had ended meanwhile; it may still have noticed.
@@ -266,13 +268,6 @@ export class JobEngine {
 
   /** A job that waits for a worker, or that another worker has: it is told with its next beat. */
   async #cancelElsewhere(jobId: string): Promise<void> {
-    const record = await findJob(this.#db, jobId);
-    if (record === undefined || record.job.ended_at !== null) throw notRunning(jobId);
-    const { signal } = new AbortController();
-    const context = new JobContext<unknown>(this.#db, this.#clock, this.#log, record, signal);
-    const operation = this.#operations.get(record.job.operation);
-    const refusal = refusalOf(jobId, record.job.operation, operation, context);
-    if (refusal !== undefined) throw refusal;
     if (!(await markCancelling(this.#db, jobId))) throw notRunning(jobId);
     await this.#takeUp();
   }
@@ -317,16 +312,10 @@ export class JobEngine {
     if (operation === undefined) throw new Error(`no operation '${record.job.operation}' is registered`);
     const abort = new AbortController();
     if (how === 'cancel') abort.abort(new JobCancelled('The job was cancelled.'));
-    const context = new JobContext<unknown>(this.#db, this.#clock, this.#log, record, abort.signal);
+    const run: JobRun = { workerId: this.worker.id, abort };
+    const context = new JobContext<unknown>(this.#db, this.#clock, this.#log, record, run);
     const work = how === 'run' ? operation.run(context) : operation.resume(context);
-    const running: RunningJob = {
-      workerId: this.worker.id,
-      context,
-      row: record.job,
-      abort,
-      ending: false,
-      ended: Promise.resolve(),
-    };
+    const running: RunningJob = { ...run, context, ending: false, ended: Promise.resolve() };
     this.#running.set(jobId, running);
     running.ended = this.#settle(jobId, work, running).then((hasEnded) => {
       this.#running.delete(jobId);
@@ -348,12 +337,9 @@ export class JobEngine {
     const endedAt = this.#clock.now().toString({ fractionalSecondDigits: 3 });
     for (let attempt = 1; attempt <= recordAttempts; attempt++) {
       try {
-        await this.#closeTasks(jobId, status);
-        return await endJob(this.#db, jobId, running.workerId, {
-          status,
-          ended_at: endedAt,
-          ...(error === undefined ? {} : { error_json: JSON.stringify(error) }),
-        });
+        const end = { status, ended_at: endedAt, ...(error && { error_json: JSON.stringify(error) }) };
+        const write = (tx: Database) => endJob(tx, jobId, end);
+        return (await writeAsOwner(this.#db, jobId, running.workerId, write)) !== undefined;
       } catch (cause) {
         this.#log.error({ jobId, attempt, err: cause }, 'could not record the end of a job');
       }
@@ -391,35 +377,10 @@ export class JobEngine {
       return { status: 'Failed', error: jobErrorOf(error) };
     }
   }
-
-  /** No task of an ended job is left looking as if it ran. */
-  async #closeTasks(jobId: string, status: JobStatus): Promise<void> {
-    const record = await findJob(this.#db, jobId);
-    for (const task of record?.tasks ?? []) {
-      if (task.status === 'InProgress') {
-        await updateTask(this.#db, jobId, task.position, {
-          status: status === 'Cancelled' ? 'Cancelled' : 'Failed',
-          ended_at: this.#clock.now().toString(),
-        });
-      }
-    }
-  }
 }
 
-function refusalOf(
-  jobId: string,
-  name: JobRow['operation'],
-  operation: Operation<unknown> | undefined,
-  context: JobContext<unknown>,
-): HoldfastError | undefined {
-  const sentence =
-    operation?.cancelRefusal === undefined
-      ? `A ${name} job can't be cancelled.`
-      : operation.cancelRefusal(context);
-  return sentence === undefined
-    ? undefined
-    : new HoldfastError('JobNotCancellable', sentence, { target: jobId });
-}
+const notCancellable = (job: JobRow, sentence: string) =>
+  new HoldfastError('JobNotCancellable', sentence, { target: job.job_id });
 
 const notRunning = (jobId: string) =>
   new HoldfastError('JobNotCancellable', `Job ${jobId} is not running.`, { target: jobId });

@@ -40,7 +40,9 @@ export async function giveBackDisks(
     });
     return 'CompletedWithWarnings';
   }
-  for (const point of points) await updatePoint(workshop.db, point.point_id, { in_snapshot: 0 });
+  await context.write(async (tx) => {
+    for (const point of points) await updatePoint(tx, point.point_id, { in_snapshot: 0 });
+  });
   await removeLayers(workshop, item, context.signal);
   return 'Completed';
 }

@@ -1,4 +1,4 @@
-import { type Database, type JobWithTasks, updateJob, updateTask } from '../catalog/index.ts';
+import { type Database, type JobWithTasks, updateJob, updateTask, writeAsOwner } from '../catalog/index.ts';
 import { messageOf } from '../errors/index.ts';
 import type { TaskStatus } from '../protection/index.ts';
 import type { Clock } from './clock.ts';
@@ -23,10 +23,17 @@ export class LeaseLost extends ServiceStopping {
 /** How often figures of a running task are written down. */
 const progressIntervalMs = 500;
 
+/** What a run of a job is of: who does it, and how it is stopped. */
+export interface JobRun {
+  workerId: string;
+  abort: AbortController;
+}
+
 /** What a running operation has at hand: its input, its tasks, its signal. */
 export class JobContext<Payload> {
   readonly jobId: string;
   readonly signal: AbortSignal;
+  readonly #run: JobRun;
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #log: Logger;
@@ -34,9 +41,10 @@ export class JobContext<Payload> {
   #payload: Payload;
   #properties: Record<string, string>;
 
-  constructor(db: Database, clock: Clock, log: Logger, { job, tasks }: JobWithTasks, signal: AbortSignal) {
+  constructor(db: Database, clock: Clock, log: Logger, { job, tasks }: JobWithTasks, run: JobRun) {
     this.jobId = job.job_id;
-    this.signal = signal;
+    this.signal = run.abort.signal;
+    this.#run = run;
     this.#db = db;
     this.#clock = clock;
     this.#log = log;
@@ -51,16 +59,31 @@ export class JobContext<Payload> {
     return this.#payload;
   }
 
+  /**
+   * Writes what this job comes to, provided it is still this worker's; whatever a job writes of itself or of what it works
+   * on, it writes so. Done as a whole or not at all. `work` may use nothing but the transaction it is given.
+   * @throws LeaseLost when the job may be another's by now; its signal is aborted with that, too
+   */
+  async write<T>(work: (tx: Database) => Promise<T>): Promise<T> {
+    const written = await writeAsOwner(this.#db, this.jobId, this.#run.workerId, work);
+    if (written !== undefined) return written.result;
+    const lost = new LeaseLost('The worker was taken for dead.');
+    this.#run.abort.abort(lost);
+    throw lost;
+  }
+
   /** Writes down what must be known after a crash, before the step that needs it. */
   async savePayload(change: Partial<Payload>): Promise<void> {
     this.#payload = { ...this.#payload, ...change };
-    await updateJob(this.#db, this.jobId, { payload_json: JSON.stringify(this.#payload) });
+    const text = JSON.stringify(this.#payload);
+    await this.write((tx) => updateJob(tx, this.jobId, { payload_json: text }));
   }
 
   /** Shown with the job; Azure's names where it has one. */
   async setProperties(properties: Record<string, string>): Promise<void> {
     this.#properties = { ...this.#properties, ...properties };
-    await updateJob(this.#db, this.jobId, { property_bag_json: JSON.stringify(this.#properties) });
+    const text = JSON.stringify(this.#properties);
+    await this.write((tx) => updateJob(tx, this.jobId, { property_bag_json: text }));
   }
 
   hasTask(taskId: string): boolean {
@@ -84,7 +107,7 @@ export class JobContext<Payload> {
       if (progress === undefined) return;
       const text = JSON.stringify(progress());
       writing = writing
-        .then(() => updateTask(this.#db, this.jobId, this.#task(taskId).position, { progress_json: text }))
+        .then(() => this.#updateTask(this.#task(taskId).position, { progress_json: text }))
         .catch((error: unknown) =>
           this.#log.warn({ jobId: this.jobId, err: error }, "could not write down a task's progress"),
         );
@@ -119,7 +142,7 @@ export class JobContext<Payload> {
 
   /** Notes a problem that does not fail the job. */
   async setError(error: { code: string; message: string; action: string }): Promise<void> {
-    await updateJob(this.#db, this.jobId, { error_json: JSON.stringify(error) });
+    await this.write((tx) => updateJob(tx, this.jobId, { error_json: JSON.stringify(error) }));
   }
 
   /** Marks a task that an earlier run of the process had finished without being able to say so. */
@@ -133,7 +156,7 @@ export class JobContext<Payload> {
     const { position } = this.#task(taskId);
     this.#tasks.delete(taskId);
     this.#tasks.set(by, { position, status: 'NotStarted' });
-    await updateTask(this.#db, this.jobId, position, {
+    await this.#updateTask(position, {
       task_id: by,
       status: 'NotStarted',
       ended_at: null,
@@ -155,7 +178,11 @@ export class JobContext<Payload> {
   ): Promise<void> {
     const task = this.#task(taskId);
     task.status = status;
-    await updateTask(this.#db, this.jobId, task.position, { status, ...change });
+    await this.#updateTask(task.position, { status, ...change });
+  }
+
+  #updateTask(position: number, change: Parameters<typeof updateTask>[3]): Promise<void> {
+    return this.write((tx) => updateTask(tx, this.jobId, position, change));
   }
 
   #task(taskId: string): { position: number; status: TaskStatus } {

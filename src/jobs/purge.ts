@@ -91,22 +91,29 @@ async function removeData(
   await using maintenance = await phases.tryEnter('maintenance', itemId);
   if (maintenance === undefined) throw busy(`'${item.vm_name}' is being maintained.`);
   const points = await listPoints(db, itemId);
+  const note = (pointIds: readonly string[], change: Parameters<typeof updatePoint>[2]) =>
+    context.write(async (tx) => {
+      for (const pointId of pointIds) await updatePoint(tx, pointId, change);
+    });
   const tally = points.filter(isSomewhere).length;
   await context.setProperties({
     'Soft-deleted': item.deleted_at ?? '',
     'Recovery points': String(tally),
   });
   await context.runTask(removeSnapshots, async () => {
-    for (const point of points) await updatePoint(db, point.point_id, { in_snapshot: 0 });
+    await note(
+      points.map(({ point_id }) => point_id),
+      { in_snapshot: 0 },
+    );
     await removeLayers(workshop, item, context.signal);
   });
   await context.runTask(removeFromVault, async (task) => {
     const store = await estate.store(await getVault(db, vaultId));
     const noted = points.filter((point) => point.in_vault !== inVault.no).map(({ point_id }) => point_id);
-    for (const pointId of noted) await updatePoint(db, pointId, { in_vault: inVault.leaving });
+    await note(noted, { in_vault: inVault.leaving });
     // Also what a backup has committed there and never came to note.
     await removeRecords(store, itemId, noted, () => true, task, context.signal);
-    for (const pointId of noted) await updatePoint(db, pointId, { in_vault: inVault.no });
+    await note(noted, { in_vault: inVault.no });
   });
   const replica = await findReplica(db, vaultId);
   if (replica === undefined) await context.skipTask(removeFromReplica, 'the vault has no replica');
@@ -128,10 +135,12 @@ async function removeData(
         task,
         context.signal,
       );
-      for (const pointId of noted) await updatePoint(db, pointId, { in_replica: 0 });
+      await note(noted, { in_replica: 0 });
     });
-  await deleteGonePoints(db, itemId);
-  if (!(await deleteEmptyItem(db, itemId))) throw new Error(`item ${itemId} has points after its purge`);
+  await context.write(async (tx) => {
+    await deleteGonePoints(tx, itemId);
+    if (!(await deleteEmptyItem(tx, itemId))) throw new Error(`item ${itemId} has points after its purge`);
+  });
   workshop.log.info({ itemId, vm: item.vm_name, points: tally }, 'a soft-deleted item was purged');
 }
 

@@ -54,8 +54,8 @@ export function restoreOperation(workshop: Workshop): Operation<RestorePayload> 
         { target: context.payload.point.machineName },
       );
     },
-    cancelRefusal(context) {
-      return context.payload.defining === true
+    cancelRefusal({ defining }) {
+      return defining === true
         ? 'The virtual machine is being created; a restore can be cancelled only until then.'
         : undefined;
     },

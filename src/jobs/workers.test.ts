@@ -3,10 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { onPostgres, type ScratchPlace, scratchPlace } from '../../tests/support/scratch-place.ts';
-import { type Catalog, findJob, listOpenJobs, openCatalog } from '../catalog/index.ts';
+import { until } from '../../tests/support/until.ts';
+import {
+  type Catalog,
+  findJob,
+  findSetting,
+  listOpenJobs,
+  openCatalog,
+  saveSetting,
+} from '../catalog/index.ts';
 import type { JobStatus } from '../protection/index.ts';
 import { JobEngine, type NewJob, type Operation } from './engine.ts';
-import { LeaseLost } from './job-context.ts';
+import { type JobContext, LeaseLost } from './job-context.ts';
 import { PhaseGuard } from './phase-guard.ts';
 import { leaseMs } from './worker.ts';
 
@@ -104,6 +112,9 @@ function patientWork() {
 const statusOf = async ({ catalog }: Process, jobId: string) =>
   (await findJob(catalog.db, jobId))?.job.status;
 
+const propertiesOf = async ({ catalog }: Process, jobId: string) =>
+  (await findJob(catalog.db, jobId))?.job.property_bag_json ?? '';
+
 it('runs every job of one queue once, and no phase of an item twice at a time', async () => {
   const runs: string[] = [];
   const inPhase = new Set<string>();
@@ -167,6 +178,85 @@ it('takes up the job of a worker that died when its lease is over, and not befor
   expect(await statusOf(a, jobId)).toBe('Completed');
 });
 
+it('writes nothing of a job any more once another worker may have it, however late it comes', async () => {
+  const goOn = Promise.withResolvers<void>();
+  const refused: unknown[] = [];
+  const done = Promise.withResolvers<JobStatus>();
+  const late = { ...newJob('i'), taskIds: ['Copy'] };
+  const writes = (context: JobContext<{ itemId: string }>) => [
+    () => context.savePayload({ itemId: 'another' }),
+    () => context.setProperties({ Said: 'late' }),
+    () => context.setError({ code: 'Late', message: 'late', action: '' }),
+    () => context.skipTask('Copy', 'late'),
+    () => context.write((tx) => saveSetting(tx, 'late', 'yes')),
+  ];
+  const a = await startProcess(() => ({
+    async run(context) {
+      await context.setProperties({ Said: 'in time' });
+      await goOn.promise;
+      for (const write of writes(context)) refused.push(await write().catch((error: unknown) => error));
+      expect(context.signal.reason).toBeInstanceOf(LeaseLost);
+      return 'Failed';
+    },
+    resume: () => done.promise,
+  }));
+  const b = await startProcess(() => ({
+    run: () => done.promise,
+    async resume(context) {
+      await context.runTask('Copy', async (task) => {
+        await task.say('taken up');
+        await done.promise;
+      });
+      return done.promise;
+    },
+  }));
+  const jobId = await a.engine.start('Restore', late);
+  await until('it has begun', async () => (await propertiesOf(b, jobId)).includes('in time'));
+  // A goes on without knowing: it does not come to its next beat.
+  pass(leaseMs + 1);
+  await b.engine.beat();
+  await until(
+    'it is taken up',
+    async () => (await findJob(b.catalog.db, jobId))?.tasks[0]?.message === 'taken up',
+  );
+  goOn.resolve();
+  await a.engine.wait(jobId);
+  expect(refused).toEqual(refused.map(() => expect.any(LeaseLost)));
+  expect(refused).toHaveLength(5);
+  expect(await findSetting(b.catalog.db, 'late')).toBeUndefined();
+  const found = await findJob(b.catalog.db, jobId);
+  expect(found?.job).toMatchObject({ status: 'InProgress', ended_at: null, error_json: null });
+  expect(JSON.parse(found?.job.payload_json ?? '')).toEqual({ itemId: 'i' });
+  expect(found?.job.property_bag_json).toContain('in time');
+  expect(found?.tasks).toMatchObject([{ status: 'InProgress', message: 'taken up' }]);
+  done.resolve('Completed');
+  await b.engine.wait(jobId);
+  expect(await statusOf(b, jobId)).toBe('Completed');
+});
+
+it('has nothing to write for a job of a worker that was forgotten and that nobody has taken yet', async () => {
+  const goOn = Promise.withResolvers<void>();
+  const refused = Promise.withResolvers<unknown>();
+  const a = await startProcess(() => ({
+    async run(context) {
+      await goOn.promise;
+      await context.setProperties({ Said: 'late' }).catch(refused.resolve);
+      return 'Completed';
+    },
+    resume: async () => 'Completed',
+  }));
+  const b = await startProcess(() => patientWork().of('b'), { mostJobs: 0 });
+  const jobId = await a.engine.start('Restore', newJob('i'));
+  pass(leaseMs + 1);
+  // It takes the phases of the dead, and has no room for their jobs.
+  await using phase = await b.phases.tryEnter('transfer', 'i');
+  expect(phase).toBeDefined();
+  goOn.resolve();
+  expect(await refused.promise).toBeInstanceOf(LeaseLost);
+  await a.engine.wait(jobId);
+  expect(await statusOf(b, jobId)).toBe('InProgress');
+});
+
 it('lets go of its jobs by itself when it can not renew its lease in time, and takes them up again', async () => {
   const work = patientWork();
   const a = await startProcess(() => work.of('a'));
@@ -213,7 +303,12 @@ it('cancels a job that another worker has, and one that waits for any', async ()
     newJob('i'),
     newJob('j'),
   ]);
-  const [running, waiting] = a.engine.cancelRefusal(first) === undefined ? [first, second] : [second, first];
+  const ownerOf = async (jobId: string) => (await findJob(a.catalog.db, jobId))?.job.owner;
+  const [running, waiting] = (await ownerOf(first)) === null ? [second, first] : [first, second];
+  for (const jobId of [running, waiting]) {
+    const found = await findJob(a.catalog.db, jobId);
+    expect(found && b.engine.cancelRefusal(found.job)).toBeUndefined();
+  }
   await b.engine.cancel(running);
   await b.engine.cancel(waiting);
   expect(await statusOf(a, running)).toBe('Cancelling');

@@ -68,7 +68,7 @@ export function presentJob(
       duration: span(job.started_at, job.ended_at ?? now),
       activityId: job.job_id,
       isUserTriggered: job.user_triggered === 1,
-      ...(job.status === 'InProgress' && scope.workshop.engine.cancelRefusal(job.job_id) === undefined
+      ...(job.status === 'InProgress' && scope.workshop.engine.cancelRefusal(job) === undefined
         ? { actionsInfo: ['Cancellable' as const] }
         : {}),
       ...(error === undefined
