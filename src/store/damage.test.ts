@@ -158,11 +158,31 @@ describe('damage is found, located, and stays where it is', () => {
     await expectReported('StoreDamaged');
   });
 
-  test('a damaged description is told from a missing one', async () => {
+  test('a description that the medium has lost in both places is told from one that was never there', async () => {
     const { backend } = await twoPoints();
-    const bytes = backend.objects.get('holdfast-store') ?? Buffer.alloc(0);
-    flip(bytes, bytes.length - 20);
+    const halves = ['holdfast-store', 'holdfast-store-copy'];
+    for (const name of halves) {
+      const bytes = backend.objects.get(name) ?? Buffer.alloc(0);
+      flip(bytes, bytes.length - 20);
+    }
     await expect(openStore(backend, damageOptions)).rejects.toMatchObject(damaged);
+    for (const name of halves) backend.objects.delete(name);
+    await expect(openStore(backend, damageOptions)).rejects.toMatchObject({ code: 'StoreNotFound' });
+  });
+
+  test('a description that cannot be read is read from its copy, and the store is not away', async () => {
+    const { backend, packs } = await twoPoints();
+    const { get } = backend;
+    const broken = new Set(['holdfast-store', packs[1]]);
+    backend.get = async (name, range) => {
+      if (broken.has(name)) throw new HoldfastError('StoreUnavailable', 'EIO: i/o error');
+      return await get(name, range);
+    };
+    await using store = await openStore(backend, damageOptions);
+    expect((await store.verifyPoint('vm', 'new', {}))[0]).toMatchObject({ kind: 'corrupt' });
+    await expectOldIsWhole(store);
+    broken.add('holdfast-store-copy');
+    await expect(store.verify()).rejects.toMatchObject({ code: 'StoreUnavailable' });
   });
 
   test('a stretch the medium cannot read is damage; a store it cannot reach is not', async () => {

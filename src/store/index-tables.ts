@@ -68,10 +68,21 @@ export class IndexTables {
     this.#chunks = isWritten ? chunks : 0;
   }
 
-  /** A damaged one goes; another is written in its place when it is due. */
+  /** Whether the table that was there is there no more. */
+  async isMissing(): Promise<boolean> {
+    // It may be replaced while it is looked for.
+    for (;;) {
+      const names = this.#names;
+      for (const name of names) if ((await this.#backend.stat(name)) !== undefined) return false;
+      if (names === this.#names) return names.length > 0;
+    }
+  }
+
+  /** A damaged one goes (`tablePrefix`: whichever there were); another is written in its place when it is due. */
   async discard(name: string): Promise<void> {
-    await this.#backend.delete(name);
-    this.#names = this.#names.filter((other) => other !== name);
+    const gone = name === tablePrefix ? this.#names : [name];
+    for (const one of gone) await this.#backend.delete(one);
+    this.#names = this.#names.filter((other) => !gone.includes(other));
     if (this.#names.length > 0) return;
     this.#packIds = [];
     this.#chunks = 0;

@@ -1,5 +1,7 @@
 /** Names of the objects of a store; `docs/store-format.md` describes what is in them. */
 export const configName = 'holdfast-store';
+/** The same once more: without what it says, the keys of an encrypted store open nothing. */
+export const configCopyName = 'holdfast-store-copy';
 
 export const packPrefix = 'packs/';
 export const indexPrefix = 'index/';
@@ -14,7 +16,7 @@ export const keyPrefix = 'keys/';
 /** The same keys once more: a few hundred bytes must not be all that a whole store hangs on. */
 export const keyCopyPrefix = 'key-copies/';
 
-/** What the names of a store's objects begin with, `configName` apart. */
+/** What the names of a store's objects begin with, the description and its copy apart. */
 export const storePrefixes: readonly string[] = [
   packPrefix,
   indexPrefix,

@@ -1,6 +1,6 @@
 import { HoldfastError, isHoldfastError, messageOf } from '../errors/index.ts';
 import type { Backend, ObjectInfo, ObjectRange } from './backend.ts';
-import { configName } from './layout.ts';
+import { configCopyName, configName } from './layout.ts';
 
 /**
  * As `backend.get`, but where this one object cannot be read while the store's description can, the answer is the
@@ -15,9 +15,21 @@ export async function fetchObject(
     return await backend.get(name, range);
   } catch (error) {
     if (!isHoldfastError(error, 'StoreUnavailable')) throw error;
-    if ((await backend.get(configName)) === undefined) throw error;
+    if (!(await isReachable(backend))) throw error;
     return messageOf(error);
   }
+}
+
+/** Whether the description can be read, or its copy: one of them may be what the medium has lost. */
+async function isReachable(backend: Backend): Promise<boolean> {
+  for (const name of [configName, configCopyName]) {
+    try {
+      if ((await backend.get(name)) !== undefined) return true;
+    } catch (error) {
+      if (!isHoldfastError(error, 'StoreUnavailable')) throw error;
+    }
+  }
+  return false;
 }
 
 /**

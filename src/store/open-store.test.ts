@@ -91,6 +91,7 @@ describe('opening a store', () => {
       await backUp(store, 'p', bytesFrom(1, 100));
     }
     backend.objects.delete('holdfast-store');
+    backend.objects.delete('holdfast-store-copy');
     await expect(openStore(backend, options)).rejects.toMatchObject({ code: 'StoreNotFound' });
     await expect(createStore(backend, options)).rejects.toMatchObject({ code: 'StoreExists' });
   });
@@ -101,14 +102,17 @@ describe('opening a store', () => {
       await using _ = await createStore(backend, options);
     }
     const config = backend.objects.get('holdfast-store') ?? Buffer.alloc(0);
-    backend.objects.set('holdfast-store', Buffer.from(config.toString().replace('store 1', 'store 2')));
+    const setBoth = (bytes: Buffer) => {
+      for (const name of ['holdfast-store', 'holdfast-store-copy']) backend.objects.set(name, bytes);
+    };
+    setBoth(Buffer.from(config.toString().replace('store 1', 'store 2')));
     await expect(openStore(backend, options)).rejects.toMatchObject({
       code: 'StoreVersionNotSupported',
       message: expect.stringMatching(/version 2.*version 1/),
     });
     const body = JSON.parse(config.toString().split('\n').slice(2).join('\n'));
     const features = { read: ['encryption-1'], write: [] };
-    backend.objects.set('holdfast-store', encodeDocument('store', { ...body, features }));
+    setBoth(encodeDocument('store', { ...body, features }));
     await expect(openStore(backend, options)).rejects.toMatchObject({
       code: 'StoreVersionNotSupported',
       message: expect.stringContaining('encryption-1'),

@@ -4,6 +4,7 @@ import type { Backend, StoreLock } from './backend.ts';
 import { changedExtents } from './changed-extents.ts';
 import { collect } from './collect/collect.ts';
 import { reserveBytes } from './collect/generations.ts';
+import { firstContent, mendDescription, readDescription } from './description.ts';
 import { MapReader } from './disk-map.ts';
 import { openDisk } from './disk-reader.ts';
 import { documentsWith, encodeDocument } from './document.ts';
@@ -14,14 +15,13 @@ import { checkNewSecret, type StoreSecret } from './keys/store-secret.ts';
 import { addWrap, unlockVaultKey } from './keys/stored-wraps.ts';
 import {
   checkIdentifier,
+  configCopyName,
   configName,
   keyCopyPrefix,
   keyMarkerName,
   keyPrefix,
   markerNames,
-  packPrefix,
   pointName,
-  pointPrefix,
 } from './layout.ts';
 import { Limiter } from './limiter.ts';
 import { loadIndex } from './load-index.ts';
@@ -30,7 +30,6 @@ import { listPointNames, listPoints, readPoint } from './point-records.ts';
 import { StorePointWriter } from './point-writer.ts';
 import type { Store } from './store.ts';
 import {
-  decodeConfig,
   encodeConfig,
   encryptionFeature,
   isChunkSize,
@@ -109,7 +108,7 @@ export async function createStore(backend: Backend, options: CreateOptions): Pro
     const keys = encryption === 'none' ? undefined : await makeKeys(backend, config, encryption.secrets);
     for (const name of markerNames) await backend.put(name, [encodeDocument('marker', {})]);
     // Last, for it is what makes a store: a crash before it leaves a place that is still free.
-    await backend.put(configName, [encodeConfig(config)]);
+    for (const name of [configCopyName, configName]) await backend.put(name, [encodeConfig(config)]);
     return await openLocked(backend, options, { config, keys }, lock);
   });
 }
@@ -142,15 +141,21 @@ async function makeKeys(
  * @throws StoreKeyRequired @throws StoreKeyWrong @throws KeyNotUsable @throws StoreNotEncrypted
  */
 export async function openStore(backend: Backend, options: OpenOptions): Promise<Store> {
-  const isThere = (await backend.exists()) && (await backend.stat(configName)) !== undefined;
-  if (!isThere) throw notFound(backend);
+  if (!(await mayBeStore(backend))) throw notFound(backend);
   return await withLock(backend, { create: false }, async (lock) => {
-    const bytes = await backend.get(configName);
-    if (bytes === undefined) throw notFound(backend);
-    const config = decodeConfig(bytes);
+    const description = await readDescription(backend);
+    if (description === undefined) throw notFound(backend);
+    const { config } = description;
     const keys = await unlock(backend, config, options.unlock ?? []);
+    await mendDescription(backend, description);
     return await openLocked(backend, options, { config, keys }, lock);
   });
+}
+
+async function mayBeStore(backend: Backend): Promise<boolean> {
+  if (!(await backend.exists())) return false;
+  for (const name of [configName, configCopyName]) if ((await backend.stat(name)) !== undefined) return true;
+  return false;
 }
 
 async function unlock(
@@ -201,11 +206,8 @@ async function refuseExisting(backend: Backend): Promise<void> {
       target: backend.description,
     });
   if ((await backend.stat(configName)) !== undefined) throw refuse('a store');
-  const markers: readonly string[] = markerNames;
-  for (const prefix of [packPrefix, pointPrefix]) {
-    for await (const { name } of backend.list(prefix))
-      if (!markers.includes(name)) throw refuse(`parts of a store (${name})`);
-  }
+  const content = await firstContent(backend);
+  if (content !== undefined) throw refuse(`parts of a store (${content})`);
 }
 
 async function openLocked(

@@ -42,9 +42,9 @@ export function encodeConfig(config: StoreConfig): Buffer {
   return encodeDocument('store', config);
 }
 
-/** @throws StoreVersionNotSupported @throws StoreDamaged */
-export function decodeConfig(bytes: Buffer): StoreConfig {
-  const body = decodeDocument('store', configName, bytes) as Partial<StoreConfig> | null;
+/** `name`: of the object, to be said when it is not whole. @throws StoreVersionNotSupported @throws StoreDamaged */
+export function decodeConfig(bytes: Buffer, name = configName): StoreConfig {
+  const body = decodeDocument('store', name, bytes) as Partial<StoreConfig> | null;
   const features = body?.features;
   if (
     typeof body?.storeId !== 'string' ||
@@ -53,8 +53,8 @@ export function decodeConfig(bytes: Buffer): StoreConfig {
     !Array.isArray(features?.read) ||
     !Array.isArray(features.write)
   )
-    throw new HoldfastError('StoreDamaged', `${configName} lacks what describes a store.`, {
-      target: configName,
+    throw new HoldfastError('StoreDamaged', `${name} lacks what describes a store.`, {
+      target: name,
     });
   const unknown = [...features.read, ...features.write].filter(
     (feature) => !knownFeatures.has(String(feature)),

@@ -151,7 +151,12 @@ export class StoreState {
     if (this.#tables.isDue) await this.#saving.run(() => this.#saveTable());
   }
 
-  /** Puts another table in the place of a damaged one. */
+  /** Whether a table was there, or was written, and is there no more. */
+  async isTableMissing(): Promise<boolean> {
+    return await this.#tables.isMissing();
+  }
+
+  /** Puts another table in the place of a damaged one; `tablePrefix`: of one that has gone. */
   async replaceTable(name: string): Promise<void> {
     await this.#saving.run(async () => {
       await this.#tables.discard(name);

@@ -241,8 +241,8 @@ it('starts with a store that is missing or newer, says so, and loses nothing', a
 
   const [storeName] = await readdir(join(home, 'stores'));
   const store = join(home, 'stores', storeName ?? '');
-  const path = join(store, 'holdfast-store');
-  const text = await readFile(path, 'utf8');
+  const halves = ['holdfast-store', 'holdfast-store-copy'].map((name) => join(store, name));
+  const text = await readFile(halves[0] ?? '', 'utf8');
   const newer = text.replace(/^holdfast-store 1\n/, 'holdfast-store 99\n');
   expect(newer).not.toBe(text);
 
@@ -254,12 +254,12 @@ it('starts with a store that is missing or newer, says so, and loses nothing', a
     await service.ended;
     return vault.properties.holdfast as { status: string; statusMessage?: string };
   };
-  await writeFile(path, newer);
+  for (const half of halves) await writeFile(half, newer);
   expect(await statusWhile()).toMatchObject({
     status: 'Unavailable',
     statusMessage: expect.stringContaining('version 99'),
   });
-  await writeFile(path, text);
+  for (const half of halves) await writeFile(half, text);
   await rename(store, `${store}.away`);
   expect((await statusWhile()).status).toBe('Unavailable');
   await rename(`${store}.away`, store);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { HoldfastError, messageOf } from '../../errors/index.ts';
 import { type Backend, checkObjectName, checkPrefix, type ObjectInfo } from '../backend.ts';
-import { configName, storePrefixes } from '../layout.ts';
+import { configCopyName, configName, storePrefixes } from '../layout.ts';
 import { type Files, nodeFiles } from './files.ts';
 
 /** Files being written live here, and only the holder of the lock writes: at lock time all of it is left over. */
@@ -12,6 +12,7 @@ const lockFile = 'lock';
 /** What may be in a directory where a store is made: remains of an attempt, and what a file system itself puts there. */
 const ownNames = new Set([
   configName,
+  configCopyName,
   ...storePrefixes.map((prefix) => prefix.slice(0, -1)),
   temporaryDirectory,
   lockFile,

@@ -103,7 +103,8 @@ export class Generations {
 
   /** Sets the reserve aside again, or for the first time, if there is room. */
   async restoreReserve(sizeBytes: number): Promise<void> {
-    if ((await this.#backend.stat(reserveName)) !== undefined) return;
+    const reserve = await this.#backend.stat(reserveName);
+    if (reserve !== undefined && reserve.sizeBytes >= sizeBytes) return;
     try {
       // Random, so that no file system makes less of it.
       await this.#backend.put(reserveName, [randomBytes(sizeBytes)]);

@@ -1,21 +1,22 @@
 import { isHoldfastError, messageOf } from '../../errors/index.ts';
+import { checkDescription } from '../description.ts';
 import { decodeDocument } from '../document.ts';
 import { segmentEnd, segmentSections } from '../index-segment.ts';
 import { isTableWhole } from '../index-table.ts';
 import { readWraps } from '../keys/stored-wraps.ts';
 import {
-  configName,
   generationOf,
   generationPrefix,
   indexPrefix,
   keyMarkerName,
   keyPrefix,
   markerNames,
+  quarantineName,
+  quarantineOf,
   tablePrefix,
   tableSuffix,
 } from '../layout.ts';
 import { fetchObject } from '../object-access.ts';
-import { decodeConfig, isEncrypted } from '../store-config.ts';
 import type { StoreState } from '../store-state.ts';
 import { loadQuarantine } from './quarantine-record.ts';
 import type { ObjectDamage } from './types.ts';
@@ -43,11 +44,10 @@ export async function checkObjects(state: StoreState, signal?: AbortSignal): Pro
       if (message !== undefined) found.push({ name, kind: 'corrupt', harm, message });
     }
   };
-  await check(configName, 'store', (bytes) => {
-    const stored = decodeConfig(bytes);
-    if (stored.storeId !== config.storeId || isEncrypted(stored) !== isEncrypted(config))
-      throw new Error('the description is that of another store');
-  });
+  const descriptions = await checkDescription(backend, config);
+  // One of the two is enough to open the store.
+  const harm = descriptions.length > 1 ? 'store' : 'none';
+  for (const description of descriptions) found.push({ ...description, harm });
   const markers = state.keys === undefined ? markerNames : [...markerNames, keyMarkerName];
   for (const name of markers) await check(name, 'none', (bytes) => decodeDocument('marker', name, bytes));
   for await (const { name } of backend.list(generationPrefix))
@@ -61,9 +61,7 @@ export async function checkObjects(state: StoreState, signal?: AbortSignal): Pro
       message: 'What the last collection left for the next is missing.',
     });
   if (state.keys !== undefined) found.push(...(await checkKeys(state)));
-  const quarantine = await loadQuarantine(backend);
-  for (const name of quarantine.unreadable)
-    found.push({ name, kind: 'corrupt', harm: 'none', message: `${name} cannot be read.` });
+  found.push(...(await checkQuarantine(state)));
   found.push(...(await checkSegments(state, signal)), ...(await checkTables(state, signal)));
   return found;
 }
@@ -84,8 +82,33 @@ async function checkKeys({ backend }: StoreState): Promise<ObjectDamage[]> {
   return found;
 }
 
-async function checkTables({ backend }: StoreState, signal?: AbortSignal): Promise<ObjectDamage[]> {
+/** Notes that cannot be read, and those that are known to have been written and are not there. */
+async function checkQuarantine({ backend, quarantine }: StoreState): Promise<ObjectDamage[]> {
+  const written = (await quarantine.saved()) ? [...quarantine.records()].map(({ pack }) => pack) : [];
+  const { records, unreadable } = await loadQuarantine(backend);
+  const found: ObjectDamage[] = unreadable.map((name) => ({
+    name,
+    kind: 'corrupt',
+    harm: 'none',
+    message: `${name} cannot be read.`,
+  }));
+  const there = new Set([...records.map(({ pack }) => quarantineName(pack)), ...unreadable]);
+  for (const name of written.map(quarantineName))
+    if (!there.has(name) && quarantine.get(quarantineOf(name) ?? '') !== undefined)
+      found.push({ name, kind: 'missing', harm: 'none', message: `${name} is missing.` });
+  return found;
+}
+
+async function checkTables(state: StoreState, signal?: AbortSignal): Promise<ObjectDamage[]> {
+  const { backend } = state;
   const found: ObjectDamage[] = [];
+  if (await state.isTableMissing())
+    found.push({
+      name: tablePrefix,
+      kind: 'missing',
+      harm: 'none',
+      message: 'The table of the index is missing.',
+    });
   for await (const object of backend.list(tablePrefix)) {
     signal?.throwIfAborted();
     const { name } = object;

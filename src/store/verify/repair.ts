@@ -3,6 +3,7 @@ import { encodeDocument } from '../document.ts';
 import { segmentEnd, segmentSections } from '../index-segment.ts';
 import { mendWraps } from '../keys/stored-wraps.ts';
 import {
+  configCopyName,
   configName,
   generationPrefix,
   indexPrefix,
@@ -92,7 +93,7 @@ function planObjects(state: StoreState, objects: readonly ObjectDamage[], now: T
   const markers: readonly string[] = [...markerNames, keyMarkerName];
   for (const { name, message: reason } of objects) {
     const quarantined = quarantineOf(name);
-    if (name === configName)
+    if (name === configName || name === configCopyName)
       steps.push({
         action: 'rewrite',
         target: name,
