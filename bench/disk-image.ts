@@ -22,15 +22,52 @@ type Content = 'system' | 'log' | 'database' | 'media';
 export const blockBytes = 4096;
 const mib = 2 ** 20;
 
-/** Every twelfth group is a database, full to the end; the others are filled to about half. 57 % of the disk in all. */
-const databaseEvery = 12;
-const fillOfOthers = 0.53;
-/** Of what is in the other groups. What is deleted is of the first two kinds, and nobody can tell. */
-const shares = [
-  ['system', 0.65],
-  ['log', 0.14],
-  ['media', 0.21],
-] as const;
+interface Profile {
+  /** One group of so many is a database, full to the end. */
+  databaseEvery: number;
+  /** How much of the other groups is used. */
+  fill: number;
+  /** Of what is in the other groups, in the order in which it lies there. */
+  shares: readonly (readonly [Content, number])[];
+}
+
+/** What the disk of a machine of each kind holds. `mixed` uses 57 % of the disk. */
+export const profiles = {
+  mixed: {
+    databaseEvery: 12,
+    fill: 0.53,
+    shares: [
+      ['system', 0.65],
+      ['log', 0.14],
+      ['media', 0.21],
+    ],
+  },
+  database: {
+    databaseEvery: 2,
+    fill: 0.25,
+    shares: [
+      ['system', 0.5],
+      ['log', 0.5],
+    ],
+  },
+  media: {
+    databaseEvery: 24,
+    fill: 0.6,
+    shares: [
+      ['media', 0.75],
+      ['system', 0.25],
+    ],
+  },
+} as const satisfies Record<string, Profile>;
+
+export interface ImageOptions {
+  sizeBytes: number;
+  /** A directory with text. */
+  packages: string;
+  profile: keyof typeof profiles;
+  /** Another number lays out, fills and changes another disk of the same kind. */
+  seed: number;
+}
 
 /** Reproducible numbers (xorshift32). */
 class Dice {
@@ -190,12 +227,20 @@ export class ImageMaker {
   readonly #material: Material;
   readonly #regions: Region[] = [];
   readonly #free: Extent[] = [];
+  readonly #profile: Profile;
+  readonly #seed: number;
 
-  /** `packages`: a directory with text. */
-  constructor(sizeBytes: number, packages: string) {
+  constructor({ sizeBytes, packages, profile, seed }: ImageOptions) {
     this.sizeBytes = sizeBytes;
+    this.#profile = profiles[profile];
+    this.#seed = seed;
     this.#material = new Material(packages);
     this.#layOut();
+  }
+
+  /** A die for each purpose, of this disk's own. */
+  #dice(purpose: number): Dice {
+    return new Dice(purpose + this.#seed * 8);
   }
 
   get usedBytes(): number {
@@ -203,18 +248,19 @@ export class ImageMaker {
   }
 
   #layOut(): void {
-    const dice = new Dice(2);
+    const dice = this.#dice(2);
+    const { databaseEvery, fill, shares } = this.#profile;
     const groupBytes = Math.max(mib, Math.min(64 * mib, Math.floor(this.sizeBytes / 24 / mib) * mib));
     for (let start = 0, group = 0; start < this.sizeBytes; start += groupBytes, group++) {
       const end = Math.min(this.sizeBytes, start + groupBytes);
-      const isDatabase = group % databaseEvery === 5;
+      const isDatabase = group % databaseEvery === Math.floor(databaseEvery / 2) - 1;
       if (isDatabase) {
         this.#regions.push({ kind: 'database', offset: start, length: end - start });
         continue;
       }
       let at = start;
       for (const [kind, share] of shares) {
-        const wanted = Math.round(((end - start) * fillOfOthers * share) / blockBytes) * blockBytes;
+        const wanted = Math.round(((end - start) * fill * share) / blockBytes) * blockBytes;
         // In two parts with a hole between, so that what is used is not one stretch.
         for (const length of [wanted / 2, wanted / 2].map(
           (half) => Math.floor(half / blockBytes) * blockBytes,
@@ -234,7 +280,7 @@ export class ImageMaker {
     try {
       ftruncateSync(file, this.sizeBytes);
       const buffer = Buffer.alloc(4 * mib);
-      const dice = new Dice(3);
+      const dice = this.#dice(3);
       for (const { kind, offset, length } of this.#regions) {
         for (let at = 0; at < length; at += buffer.length) {
           const part = buffer.subarray(0, Math.min(buffer.length, length - at));
@@ -253,7 +299,7 @@ export class ImageMaker {
    * (0.5 %), blocks written in hot places (1.9 %) and anywhere (0.4 %). Returns what changed, ascending.
    */
   writeChurn(path: string): Extent[] {
-    const dice = new Dice(4);
+    const dice = this.#dice(4);
     const budget = (share: number) => Math.floor((this.usedBytes * share) / blockBytes) * blockBytes;
     const changed: Extent[] = [];
     const file = openSync(path, 'r+');
@@ -296,7 +342,7 @@ export class ImageMaker {
 
   /** Writes `count` blocks of 4 KiB in different places of what is used. Returns what changed, ascending. */
   writeScattered(path: string, count: number): Extent[] {
-    const dice = new Dice(5);
+    const dice = this.#dice(5);
     const places = new Set<number>();
     const file = openSync(path, 'r+');
     try {

@@ -16,7 +16,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import { constants, zstdCompressSync } from 'node:zlib';
 import { run } from '../src/platform/index.ts';
-import { type Extent, ImageMaker } from './disk-image.ts';
+import { type Extent, ImageMaker, type ImageOptions, profiles } from './disk-image.ts';
 import type { BenchReport } from './main.ts';
 import { settle } from './timed-run.ts';
 import {
@@ -40,8 +40,7 @@ const pieceBytes = 64 * 1024;
 const gib = 2 ** 30;
 const timeoutMs = 30 * 60_000;
 
-interface Options {
-  sizeBytes: number;
+interface Options extends Omit<ImageOptions, 'packages'> {
   rounds: number;
   directory: string;
   peers: readonly string[];
@@ -56,7 +55,7 @@ const makers = { borg, restic, 'qemu-img': qemuImg, zstd } as const;
 type Round = Map<string, Map<Step, Result>>;
 
 export const storeBench = {
-  usage: `[--json] [--size 8GiB] [--rounds 3] [--dir DIR] [--peers ${Object.keys(makers).join(',')}] [--chunk-kib N] [--level N]`,
+  usage: `[--json] [--size 8GiB] [--content ${Object.keys(profiles).join('|')}] [--seed 0] [--rounds 3] [--dir DIR] [--peers ${Object.keys(makers).join(',')}] [--chunk-kib N] [--level N]`,
   async run(args: readonly string[]): Promise<BenchReport> {
     const options = readOptions(args);
     const directory = mkdtempSync(join(options.directory, 'holdfast-bench-'));
@@ -89,13 +88,21 @@ function readOptions(args: readonly string[]): Options {
   const peers = values.peers.split(',').filter((name) => name !== '');
   const stranger = peers.find((name) => !Object.hasOwn(makers, name));
   if (stranger !== undefined) throw new UsageError(`no peer is called ${stranger}`);
+  const { content } = values;
+  if (!isProfile(content)) throw new UsageError(`--content is one of ${Object.keys(profiles).join(', ')}`);
+  const seed = Number(values.seed);
+  if (!Number.isInteger(seed) || seed < 0 || seed > 1000) throw new UsageError('--seed is from 0 to 1000');
   const { bavail, bsize } = statfsSync(values.dir);
   if (bavail * bsize < sizeBytes * 5)
     throw new UsageError(`${values.dir} has less than five times --size free; see --dir`);
   const env: Record<string, string> = {};
   if (values['chunk-kib'] !== undefined) env.STORE_CHUNK_KIB = values['chunk-kib'];
   if (values.level !== undefined) env.STORE_LEVEL = values.level;
-  return { sizeBytes, rounds, directory: resolve(values.dir), peers, env };
+  return { sizeBytes, profile: content, seed, rounds, directory: resolve(values.dir), peers, env };
+}
+
+function isProfile(name: string): name is keyof typeof profiles {
+  return Object.hasOwn(profiles, name);
 }
 
 function parse(args: readonly string[]) {
@@ -104,6 +111,8 @@ function parse(args: readonly string[]) {
       args: [...args],
       options: {
         size: { type: 'string', default: '8GiB' },
+        content: { type: 'string', default: 'mixed' },
+        seed: { type: 'string', default: '0' },
         rounds: { type: 'string', default: '3' },
         dir: { type: 'string', default: '/var/tmp' },
         peers: { type: 'string', default: Object.keys(makers).join(',') },
@@ -118,7 +127,7 @@ function parse(args: readonly string[]) {
 
 async function measure(options: Options, directory: string): Promise<BenchReport> {
   say(`making the disk: ${(options.sizeBytes / gib).toFixed(2)} GiB in three versions`);
-  const images = await makeImages(options.sizeBytes, directory);
+  const images = await makeImages(options, directory);
   const rounds: Round[] = [];
   for (let number = 0; number < options.rounds; number++) {
     const place = join(directory, `round-${number}`);
@@ -135,10 +144,10 @@ interface Images {
   piecesBytes: number;
 }
 
-async function makeImages(sizeBytes: number, directory: string): Promise<Images> {
+async function makeImages(options: Options, directory: string): Promise<Images> {
   const image = (version: Version) => join(directory, `${version}.raw`);
   const changes = (version: Version) => join(directory, `${version}.changes.json`);
-  const maker = new ImageMaker(sizeBytes, join(import.meta.dirname, '../node_modules'));
+  const maker = new ImageMaker({ ...options, packages: join(import.meta.dirname, '../node_modules') });
   maker.writeFirst(image('first'));
   const copy = async (version: Version) => {
     await run(['cp', '--sparse=always', image('first'), image(version)], { timeoutMs });

@@ -232,6 +232,9 @@ const step = fc.record({
   damage: fc.integer({ min: 0, max: 12 }),
 });
 
+/** A month of a backup a day and nothing going wrong: whatever is drawn beside it, points expire. */
+const quietMonth = Array.from({ length: 26 }, () => ({ hours: 26, fails: 'nothing', edit: 9, damage: 99 }));
+
 it('keeps what it promised, over weeks of failures, outages, edits and damage', async () => {
   let removals = 0;
   await fc.assert(
@@ -287,7 +290,7 @@ it('keeps what it promised, over weeks of failures, outages, edits and damage', 
         );
       }
     }),
-    { numRuns: 3 },
+    { numRuns: 3, examples: [[quietMonth]] },
   );
   expect(removals).toBeGreaterThan(0);
-}, 60_000);
+}, 120_000);
