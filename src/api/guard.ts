@@ -51,18 +51,18 @@ export function guardRoutes(app: FastifyInstance, { authenticate, admit, log }: 
       log.error({ route: nameOf(request) }, 'a route that the access table does not list was refused');
       throw new HoldfastError('AuthorizationFailed', 'Nobody may use this route.');
     }
-    const role = roleOf(requirement);
+    // What the body may ask more for is checked when it is there, so that one message names the role that it needs.
+    const role = typeof requirement === 'object' ? 'Reader' : roleOf(requirement);
     if (role !== undefined) check(request, caller, role);
   });
 
   app.addHook('preHandler', async (request) => {
     const { caller } = request;
     const requirement = requirementOf(request);
-    if (caller === null || requirement === undefined || request.body === undefined) return;
-    if (typeof requirement === 'object') {
-      const stricter = requirement.stricter(request.body);
-      if (stricter !== undefined) check(request, caller, stricter);
-    }
+    if (caller === null || requirement === undefined) return;
+    if (typeof requirement === 'object')
+      check(request, caller, requirement.stricter(request.body) ?? requirement.role);
+    if (request.body === undefined) return;
     checkLinked(caller, request.body, roleOf(requirement) ?? 'Reader');
   });
 

@@ -56,11 +56,18 @@ export interface ServerOptions {
  */
 export function createServer({ scope, credential, tls, log, ...options }: ServerOptions): FastifyInstance {
   const app = fastify({
+    // What the router can't even read never comes to the handlers below.
+    frameworkErrors: (error, request, reply) => answerFailure(error, request, reply, log),
     https: { ...tls, minVersion: 'TLSv1.2' },
     bodyLimit: bodyLimitBytes,
     requestTimeout: 60_000,
     genReqId: () => randomUUID(),
-    routerOptions: { caseSensitive: false, ignoreTrailingSlash: true, maxParamLength: 512 },
+    routerOptions: {
+      caseSensitive: false,
+      ignoreTrailingSlash: true,
+      ignoreDuplicateSlashes: true,
+      maxParamLength: 512,
+    },
     logger: false,
   });
 
@@ -112,17 +119,9 @@ export function createServer({ scope, credential, tls, log, ...options }: Server
     );
   });
 
-  app.setErrorHandler((error: FastifyError | HoldfastError, request, reply) => {
-    const named = nameFullHome(error);
-    const known = isHoldfastError(named) ? named : inputErrorOf(error);
-    if (known === undefined) log.error({ requestId: request.id, err: error }, 'request failed unexpectedly');
-    const failure =
-      known ??
-      new HoldfastError('InternalError', `The request failed unexpectedly (request id ${request.id}).`);
-    // As Azure's gateway marks what it does not find; some clients tell by it.
-    if (failure.status === 404) reply.header('x-ms-failure-cause', 'gateway');
-    return reply.code(failure.status).send(errorBodyOf(failure));
-  });
+  app.setErrorHandler((error: FastifyError | HoldfastError, request, reply) =>
+    answerFailure(error, request, reply, log),
+  );
 
   for (const register of [
     registerService,
@@ -153,6 +152,23 @@ export function createServer({ scope, credential, tls, log, ...options }: Server
   ])
     register(app, scope, access);
   return app;
+}
+
+function answerFailure(
+  error: FastifyError | HoldfastError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Logger,
+): FastifyReply {
+  const named = nameFullHome(error);
+  const known = isHoldfastError(named) ? named : inputErrorOf(error);
+  if (known === undefined) log.error({ requestId: request.id, err: error }, 'request failed unexpectedly');
+  const failure =
+    known ??
+    new HoldfastError('InternalError', `The request failed unexpectedly (request id ${request.id}).`);
+  // As Azure's gateway marks what it does not find; some clients tell by it.
+  if (failure.status === 404) reply.header('x-ms-failure-cause', 'gateway');
+  return reply.header('x-ms-request-id', request.id).code(failure.status).send(errorBodyOf(failure));
 }
 
 /** An id that the client has given to its request, if it is one that can be repeated safely. */

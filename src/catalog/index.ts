@@ -31,6 +31,7 @@ export {
   getItem,
   insertItem,
   listItems,
+  listItemsOfUuid,
   listItemsOfVm,
   listItemsToPurge,
   markProtected,

@@ -29,6 +29,11 @@ export async function listItemsOfVm(db: Database, hostName: string, vmUuid: stri
     .execute();
 }
 
+/** Items of VMs with this UUID, whichever host they were found on. */
+export async function listItemsOfUuid(db: Database, vmUuid: string): Promise<ItemRow[]> {
+  return db.selectFrom('items').selectAll().where('vm_uuid', '=', vmUuid).orderBy('item_id').execute();
+}
+
 /** The item of a vault that a VM of this name has, compared without case as the table's index does. */
 export async function findItemOfName(
   db: Database,

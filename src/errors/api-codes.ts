@@ -1,5 +1,15 @@
 /** Codes of the REST protocol itself, as Azure Resource Manager names them. See {@link CatalogueEntry}. */
 export const apiCodes = {
+  RequestContentTooLarge: {
+    status: 413,
+    action: 'Send less at once: no request needs more than 1 MiB.',
+    retryable: false,
+  },
+  UnsupportedMediaType: {
+    status: 415,
+    action: 'Send the body as application/json.',
+    retryable: false,
+  },
   MissingApiVersionParameter: {
     status: 400,
     action: 'Add the query parameter api-version, for example api-version=2026-07-01.',

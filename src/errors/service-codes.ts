@@ -103,7 +103,7 @@ export const serviceCodes = {
   UserErrorVmAlreadyProtected: {
     status: 409,
     action:
-      'Use that vault: a VM can be in one vault only. To go to another, stop protection there and delete the data; what is soft-deleted stands in no way.',
+      'Use that vault (holdfast vm show names it to who may see it): a VM can be in one vault only. To go to another, stop protection there and delete the data; what is soft-deleted stands in no way.',
     retryable: false,
   },
   UserErrorProtectedVmStillExists: {

@@ -11,19 +11,27 @@ const answerTimeoutMs = 30_000;
  * @throws UserErrorProtectedVmStillExists, HostUnreachable
  */
 export async function refuseUnlessGone(workshop: Workshop, item: ItemRow): Promise<void> {
-  const host = await workshop.estate.host(item.host_name);
-  let name: string;
-  try {
-    ({ name } = await host.getMachine(item.vm_uuid, AbortSignal.timeout(answerTimeoutMs)));
-  } catch (error) {
-    if (isHoldfastError(error, 'UserErrorVmNotFoundV2')) return;
-    throw error;
-  }
+  const name = await nameOnHost(workshop, item.host_name, item.vm_uuid);
+  if (name === undefined) return;
   throw new HoldfastError(
     'UserErrorProtectedVmStillExists',
     `The vault protects another VM as '${item.vm_name}', which still exists on host '${item.host_name}'${name === item.vm_name ? '' : ` (named '${name}' now)`}.`,
     { target: item.vm_name },
   );
+}
+
+/** Whether a host has a VM. @throws HostUnreachable */
+export const hasMachine = async (workshop: Workshop, hostName: string, uuid: string): Promise<boolean> =>
+  (await nameOnHost(workshop, hostName, uuid)) !== undefined;
+
+async function nameOnHost({ estate }: Workshop, hostName: string, uuid: string): Promise<string | undefined> {
+  const host = await estate.host(hostName);
+  try {
+    return (await host.getMachine(uuid, AbortSignal.timeout(answerTimeoutMs))).name;
+  } catch (error) {
+    if (isHoldfastError(error, 'UserErrorVmNotFoundV2')) return undefined;
+    throw error;
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findJob, insertVault, listPoints } from '../catalog/index.ts';
+import { findHost, findJob, insertVault, listPoints, saveHost } from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
 import { defaultPolicy } from '../protection/index.ts';
 import { startBackup } from './backup.ts';
@@ -123,9 +123,26 @@ describe('a VM that was deleted and made again', () => {
 it('keeps a VM with its vault after protection was stopped, and says why', async () => {
   const second = { ...estate.vault, vault_id: 'v2', name: 'Second' };
   await insertVault(estate.workshop.db, second, [defaultPolicy]);
-  await expect(protect(estate.vmUuid, second)).rejects.toThrow("VM 'web' belongs to vault 'Main'.");
+  await expect(protect(estate.vmUuid, second)).rejects.toThrow("VM 'web' belongs to another vault.");
   await estate.settled(await stopProtection(estate.workshop, await estate.item()));
   const refusal = protect(estate.vmUuid, second);
-  await expect(refusal).rejects.toThrow("VM 'web' belongs to vault 'Main', where its protection is stopped.");
+  await expect(refusal).rejects.toThrow(
+    "VM 'web' belongs to another vault, where its protection is stopped.",
+  );
   await expect(refusal).rejects.toMatchObject({ action: expect.stringMatching(/delete the data/) });
+});
+
+it('is one VM through however many hosts it is found', async () => {
+  const { db } = estate.workshop;
+  const host = await findHost(db, 'memory');
+  if (host === undefined) throw new Error('the host is gone');
+  await saveHost(db, { ...host, name: 'twin', resource_group: 'other' });
+  const twice = (await estate.workshop.estate.listMachines()).filter(
+    ({ machine }) => machine.uuid === estate.vmUuid,
+  );
+  const [twin] = twice.filter((found) => found.host.name === 'twin');
+  if (twin === undefined) throw new Error('the VM is not found twice');
+  const again = configureProtection(estate.workshop, estate.vault, twin, { policyName: 'DefaultPolicy' });
+  await expect(again).rejects.toMatchObject({ code: 'UserErrorVmAlreadyProtected' });
+  await expect(again).rejects.toThrow('through another host');
 });

@@ -24,7 +24,7 @@ import { recordAgent } from './agent-record.ts';
 import { bindToMachine, refuseUnlessGone } from './bind-item.ts';
 import { changedMeanwhile, changeWithJob, type ItemPayload } from './change-item.ts';
 import { catalogTime } from './clock.ts';
-import { knownElsewhere, refuseRegisteredElsewhere } from './elsewhere.ts';
+import { knownElsewhere, refuseRegisteredElsewhere, refuseThroughOtherHost } from './elsewhere.ts';
 import type { Operation } from './engine.ts';
 import type { FoundMachine } from './estate.ts';
 import { factsOf } from './item-facts.ts';
@@ -68,6 +68,7 @@ export async function configureProtection(
     });
   const { known, replaces } = await findItem(workshop, vault, found);
   await refuseRegisteredElsewhere(db, vault, found);
+  await refuseThroughOtherHost(workshop, found);
   const excluded = excludedDisks ?? (known ? (JSON.parse(known.excluded_disks_json) as string[]) : []);
   const vm = vmFactsOf(found, excluded);
   const facts = known === undefined ? factsOfNew(vm) : await factsOf(db, known, vm);

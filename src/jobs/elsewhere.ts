@@ -1,5 +1,13 @@
-import { findRegistration, getVault, type ItemRow, listItemsOfVm, type VaultRow } from '../catalog/index.ts';
+import {
+  findRegistration,
+  getVault,
+  type ItemRow,
+  listItemsOfUuid,
+  listItemsOfVm,
+  type VaultRow,
+} from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
+import { hasMachine } from './bind-item.ts';
 import type { FoundMachine } from './estate.ts';
 import { runningOn } from './item-facts.ts';
 import type { Workshop } from './workshop.ts';
@@ -23,7 +31,7 @@ export async function knownElsewhere(
       if ((await runningOn(db, item.item_id)).includes('ConfigureBackup'))
         throw new HoldfastError(
           'BMSUserErrorConflictingProtectionOperation',
-          `The protection of '${item.vm_name}' in vault '${other.name}' is being changed.`,
+          `The protection of '${machine.name}' in another vault is being changed.`,
           { target: machine.name },
         );
       const isNamesake = other.name.toLowerCase() === vault.name.toLowerCase();
@@ -40,10 +48,33 @@ export async function refuseRegisteredElsewhere(
 ): Promise<void> {
   const registration = await findRegistration(db, host.name, machine.uuid);
   if (registration === undefined || registration.vault_id === vault.vault_id) return;
-  const { name } = await getVault(db, registration.vault_id);
   throw new HoldfastError(
     'UserErrorVmAlreadyProtected',
-    `VM '${machine.name}' is registered with vault '${name}'.`,
+    `VM '${machine.name}' is registered with another vault.`,
     { target: machine.name, action: 'Use that vault, or unregister the VM there first.' },
   );
+}
+
+/**
+ * One libvirt may be known as two hosts, and its VMs be found through both: each is one VM, with one set of disks.
+ * @throws UserErrorVmAlreadyProtected where an item has the VM through another host that still has it
+ * @throws HostUnreachable where that can't be asked
+ */
+export async function refuseThroughOtherHost(
+  workshop: Workshop,
+  { host, machine }: FoundMachine,
+): Promise<void> {
+  for (const item of await listItemsOfUuid(workshop.db, machine.uuid)) {
+    if (item.host_name === host.name || item.state === 'SoftDeleted') continue;
+    if (!(await hasMachine(workshop, item.host_name, machine.uuid))) continue;
+    throw new HoldfastError(
+      'UserErrorVmAlreadyProtected',
+      `VM '${machine.name}' has the same UUID as one that is protected through another host already.`,
+      {
+        target: machine.name,
+        action:
+          'Use the protection that it has: the hosts are two ways to one libvirt, and one of them can be removed. If it really is another VM, give it a UUID of its own.',
+      },
+    );
+  }
 }

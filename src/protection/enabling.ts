@@ -45,7 +45,8 @@ function refuseKnown(vm: VmFacts, vault: string, item: KnownItem): Refusal[] {
   return [
     {
       code: 'UserErrorVmAlreadyProtected',
-      message: `VM '${vm.name}' belongs to vault '${item.vault}'${stopped}.`,
+      // Whoever asks may not be allowed to see the other vault, not even its name.
+      message: `VM '${vm.name}' belongs to ${here ? `vault '${vault}'` : 'another vault'}${stopped}.`,
       ...(here && { action: 'Change its policy there, or resume its protection.' }),
     },
   ];

@@ -136,6 +136,17 @@ describe('the access table', () => {
     },
   );
 
+  it('names the role that a request needs, when its body asks for more than others of its kind', async () => {
+    const reader = await tokenWithoutRoutes('Reader', vault);
+    const item = `${vault}/backupFabrics/Azure/protectionContainers/iaasvmcontainer;iaasvmcontainerv2;default;web/protectedItems/vm;iaasvmcontainerv2;default;web`;
+    const needed = async (properties: object) =>
+      (await call('PUT', item, { token: reader, body: { properties } })).json().error.message;
+    expect(await needed({ policyId: 'DefaultPolicy' })).toContain('needs Operator');
+    expect(await needed({ protectionState: 'ProtectionStopped' })).toContain('needs Contributor');
+    expect(await needed({ isRehydrate: true })).toContain('needs Contributor');
+    expect((await call('PUT', item, { token: reader })).status).toBe(403);
+  });
+
   it('refuses a route that it does not list, to everybody', async () => {
     server.app.get('/holdfast/forgotten', async () => ({ secret: 1 }));
     expect(await call('GET', '/holdfast/forgotten')).toMatchObject({ status: 403 });

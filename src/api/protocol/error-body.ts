@@ -6,6 +6,12 @@ import type { ErrorBody } from '../client/index.ts';
 export function inputErrorOf(error: FastifyError | HoldfastError): HoldfastError | undefined {
   const status = 'statusCode' in error ? error.statusCode : undefined;
   if (status === undefined || status >= 500) return undefined;
+  if (status === 413)
+    return new HoldfastError('RequestContentTooLarge', 'The request body is too large.', { cause: error });
+  if (status === 415)
+    return new HoldfastError('UnsupportedMediaType', 'The request body is of a kind that is not taken.', {
+      cause: error,
+    });
   return new HoldfastError('InvalidInput', error.message, { cause: error });
 }
 
