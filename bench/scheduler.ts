@@ -230,6 +230,7 @@ const vaultOf = (vault: number) => ({
   name: `vault-${vault}`,
   location: 'local',
   tags_json: '{}',
+  settings_json: '{}',
   store_path: '/none',
   store_id: 'none',
   encrypted: 0,

@@ -4,6 +4,12 @@ import { plainResultPaths, statusPaths, subscriptionPaths } from './routes/opera
 import { refusedRoutes } from './routes/refusals.ts';
 import { replicaPath } from './routes/replicas.ts';
 import {
+  encryptionConfigPath,
+  replicationSettingPath,
+  storageAccountPath,
+  virtualNetworkPath,
+} from './routes/vault-neighbours.ts';
+import {
   containerPath,
   fabricPath,
   groupPath,
@@ -168,6 +174,10 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
     `${vaultPath}/backupProtectionContainers`,
     `${vaultPath}/backupProtectableItems`,
     containerPath,
+    encryptionConfigPath,
+    replicationSettingPath,
+    storageAccountPath,
+    virtualNetworkPath,
     ...emptyLists,
   ]),
   [`PUT ${vaultPath}/backupstorageconfig/vaultstorageconfig`]: 'Operator',

@@ -14,9 +14,10 @@ export function excludedBy(
   disks: readonly string[],
 ): readonly string[] | undefined {
   if (holdfast?.excludedDisks !== undefined) return holdfast.excludedDisks;
-  const wish = extendedProperties?.diskExclusionProperties;
-  if (wish === undefined) return undefined;
-  if (wish === null) return [];
+  if (extendedProperties === undefined) return undefined;
+  // azure-cli leaves the list out where it is to be reset.
+  const wish = extendedProperties.diskExclusionProperties ?? undefined;
+  if (wish === undefined) return [];
   const named = wish.diskLunList.map((unit) => {
     const disk = disks[unit - firstUnit];
     if (disk !== undefined) return disk;

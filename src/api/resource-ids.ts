@@ -51,11 +51,13 @@ export function containerName(item: Pick<ItemRow, 'host_resource_group' | 'vm_na
 }
 
 /**
- * The VM that an item's or container's name means: the last two parts of `vm;iaasvmcontainerv2;{rg};{vm}`, or of the
- * older `vm;{rg};{vm}`. Undefined when it is no such name.
+ * The VM that an item's or container's name means: the last two parts of `vm;iaasvmcontainerv2;{rg};{vm}`, of the older
+ * `vm;{rg};{vm}`, or of `iaasvmcontainerv2;{rg};{vm}`, the name of one that could be protected. Undefined when it is no
+ * such name.
  */
 export function machineOfItemName(name: string): { resourceGroup: string; machine: string } | undefined {
-  const match = /^(?:vm|iaasvmcontainer);(?:iaasvmcontainer(?:v2)?;)?([^;]+);([^;]+)$/i.exec(name);
+  const match =
+    /^(?:(?:vm|iaasvmcontainer);(?:iaasvmcontainer(?:v2)?;)?|iaasvmcontainerv2;)([^;]+);([^;]+)$/i.exec(name);
   if (match?.[1] === undefined || match[2] === undefined) return undefined;
   return { resourceGroup: match[1], machine: match[2] };
 }

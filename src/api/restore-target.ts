@@ -98,10 +98,11 @@ function disksOf(
   point: PointRow,
   { holdfast, restoreDiskLunList: luns }: Properties,
 ): readonly string[] | undefined {
-  if (luns === undefined || luns.length === 0) return holdfast?.disks;
+  if (luns === undefined) return holdfast?.disks;
   if (holdfast?.disks !== undefined) throw refuse('restoreDiskLunList', 'holdfast.disks names disks, too');
   const all = (JSON.parse(point.frozen_json) as FrozenPoint).disks;
-  return luns.map((lun) => {
+  // An empty list is how azure-cli asks for the disk of the operating system alone.
+  return (luns.length === 0 ? [-1] : luns).map((lun) => {
     const disk = all[lun + 1];
     if (disk !== undefined) return disk.target;
     throw refuse('restoreDiskLunList', `the point has no disk ${lun}; it has -1 to ${all.length - 2}`);

@@ -52,6 +52,7 @@ const vault: VaultRow = {
   name: 'Main',
   location: 'local',
   tags_json: '{}',
+  settings_json: '{}',
   store_path: '/s',
   store_id: 's1',
   encrypted: 0,

@@ -35,6 +35,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn('name', 'text', (c) => c.notNull())
         .addColumn('location', 'text', (c) => c.notNull())
         .addColumn('tags_json', 'text', (c) => c.notNull())
+        .addColumn('settings_json', 'text', (c) => c.notNull())
         .addColumn('store_path', 'text', (c) => c.notNull())
         .addColumn('store_id', 'text', (c) => c.notNull())
         .addColumn('encrypted', 'integer', (c) => c.notNull())

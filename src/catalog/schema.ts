@@ -50,6 +50,8 @@ export interface VaultRow {
   name: string;
   location: string;
   tags_json: string;
+  /** What a client has said of the vault that changes nothing here, to be told again; JSON, written by the API. */
+  settings_json: string;
   store_path: string;
   store_id: string;
   /** Whether its store is. Then it is opened with the vault's key file, and with nothing that says it is plain. */

@@ -40,6 +40,7 @@ beforeEach(async () => {
       name: 'Main',
       location: 'local',
       tags_json: '{}',
+      settings_json: '{}',
       store_path: '/s',
       store_id: 's1',
       encrypted: 0,

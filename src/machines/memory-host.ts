@@ -49,6 +49,8 @@ export interface MemoryHost extends Host {
   /** What the guest does. */
   write(uuid: string, target: string, offset: number, data: Uint8Array): void;
   contentOf(uuid: string, target: string): Uint8Array;
+  /** Its storage pools, by name: their directories. */
+  pools: Map<string, string>;
   /** Called at the beginning of each operation; what it throws, the operation throws. */
   onCall: (operation: keyof Host) => void | Promise<void>;
 }
@@ -96,6 +98,7 @@ export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost
 
   const host: MemoryHost = {
     onCall: () => {},
+    pools: new Map(),
     addMachine(name, disks) {
       const uuid = randomUUID();
       const contents = new Map(Object.entries(disks).map(([target, size]) => [target, new Uint8Array(size)]));
@@ -147,6 +150,8 @@ export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost
     },
     hasNetwork: async (name) => name === 'default',
     async poolDirectory(name) {
+      const directory = host.pools.get(name);
+      if (directory !== undefined) return directory;
       throw new HoldfastError('ResourceNotFound', `The host has no storage pool '${name}'.`, {
         target: name,
       });

@@ -7,7 +7,7 @@ import { readSchedule } from './read-schedule.ts';
 import { type Field, fieldsOf, integerOf, isAbsent, type Problem, quote, refuse, wordOf } from './reading.ts';
 import { findTimeZone } from './time-zones.ts';
 
-/** What `properties` may hold. The last three say nothing to us, and are taken from clients that send back what they got. */
+/** What `properties` may hold. The last four say nothing to us, and are taken from clients that send back what they got. */
 const keys = [
   'backupManagementType',
   'policyType',
@@ -18,6 +18,7 @@ const keys = [
   'tieringPolicy',
   'snapshotConsistencyType',
   'instantRPDetails',
+  'instantRpDetails', // as azure-cli spells it
   'resourceGuardOperationRequests',
   'protectedItemsCount',
 ] as const;
@@ -147,13 +148,14 @@ const isFixed = ({ least, most }: { least: number; most: number }) => least === 
 /** Settings of Azure's that Holdfast has nothing for: refused when they ask for something. */
 function refuseWhatIsNotHonoured(at: Record<(typeof keys)[number], Field>): void {
   readTiering(at.tieringPolicy);
-  if (Object.values(at.instantRPDetails.value ?? {}).some((value) => value !== null && value !== ''))
-    refuse(
-      at.instantRPDetails,
-      'a resource group for snapshots is not supported',
-      'nothing: leave it out',
-      'Snapshots lie beside the disks of the VM.',
-    );
+  for (const details of [at.instantRPDetails, at.instantRpDetails])
+    if (Object.values(details.value ?? {}).some((value) => value !== null && value !== ''))
+      refuse(
+        details,
+        'a resource group for snapshots is not supported',
+        'nothing: leave it out',
+        'Snapshots lie beside the disks of the VM.',
+      );
   const guard = at.resourceGuardOperationRequests;
   if (!isAbsent(guard) && !(Array.isArray(guard.value) && guard.value.length === 0))
     refuse(guard, 'resource guards are not supported', 'nothing: leave it out', 'There is none to ask.');

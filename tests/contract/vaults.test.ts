@@ -93,6 +93,11 @@ it('tells how the storage of a vault is, and takes only what is so', async () =>
   ).rejects.toMatchObject({ statusCode: 400, code: 'OperationNotSupported' });
 });
 
+it('says that the keys of a vault are no customer’s', async () => {
+  const { properties } = await service.backup.backupResourceEncryptionConfigs.get('Main', 'default');
+  expect(properties).toMatchObject({ encryptionAtRestType: 'MicrosoftManaged' });
+});
+
 it('lists policies, and gets one', async () => {
   const { backupPolicies, protectionPolicies } = service.backup;
   const policies = await Array.fromAsync(

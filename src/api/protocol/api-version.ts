@@ -1,7 +1,10 @@
 import { HoldfastError } from '../../errors/index.ts';
 
 /** The first version whose clients speak the present model of Recovery Services. */
-const oldest = '2016-06-01';
+const oldestOfBackup = '2016-06-01';
+
+/** Of the neighbours: azure-cli looks for storage accounts in versions of 2015 and early 2016. */
+const oldestOfAll = '2014-04-01';
 
 /** What belongs to Azure Resource Manager, and so carries a version; the rest is ours. */
 const versioned = /^\/(?:subscriptions|providers|tenants)(?:\/|$)/i;
@@ -21,6 +24,7 @@ export function checkApiVersion(path: string, version: string | undefined): void
     );
   }
   const date = /^(\d{4}-\d{2}-\d{2})(?:-[A-Za-z0-9.-]{1,32})?$/.exec(version)?.[1];
+  const oldest = /\/providers\/Microsoft\.RecoveryServices\//i.test(path) ? oldestOfBackup : oldestOfAll;
   if (date !== undefined && isDate(date) && date >= oldest) return;
   throw new HoldfastError(
     'InvalidApiVersionParameter',

@@ -13,6 +13,7 @@ import { registerStorageConfig } from './storage-config.ts';
 import { registerSubscriptions } from './subscriptions.ts';
 import { registerUsages } from './usages.ts';
 import { registerValidateRestore } from './validate-restore.ts';
+import { registerVaultNeighbours } from './vault-neighbours.ts';
 
 /** What Azure's clients ask around backups: the neighbouring providers, counts, questions, and all that is refused. */
 export const neighbourRoutes: readonly RegisterRoutes[] = [
@@ -27,6 +28,7 @@ export const neighbourRoutes: readonly RegisterRoutes[] = [
   registerProtectableItems,
   registerLocations,
   registerValidateRestore,
+  registerVaultNeighbours,
   registerRefusals,
   registerOpenApi,
   registerEvents,

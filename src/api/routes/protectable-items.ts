@@ -47,7 +47,7 @@ export const registerProtectableItems: RegisterRoutes = (app, scope) => {
       request,
       free.map(
         (found): ProtectableItem => ({
-          id: `${ids.vault(vault)}/backupFabrics/Azure/protectionContainers/IaasVMContainer;${nameOf(found)}/protectableItems/${nameOf(found)}`,
+          id: `${ids.vault(vault)}/backupFabrics/Azure/protectionContainers/IaasVMContainer;${nameOf(found)}/protectableItems/VM;${nameOf(found)}`,
           name: nameOf(found),
           type: 'Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectableItems',
           properties: {

@@ -71,14 +71,15 @@ export const registerProtectedItems: RegisterRoutes = (app, scope) => {
     const vault = await vaultOf(db, request);
     const { properties } = parseBody(protectedItemRequest, request);
     const named = machineNameOf(request);
-    const source = machineOfResourceId(properties.sourceResourceId);
+    const { sourceResourceId } = properties;
+    const source = sourceResourceId === undefined ? named : machineOfResourceId(sourceResourceId);
     if (
       source?.machine.toLowerCase() !== named.machine.toLowerCase() ||
       source.resourceGroup.toLowerCase() !== named.resourceGroup.toLowerCase()
     ) {
       throw new HoldfastError(
         'InvalidInput',
-        `sourceResourceId '${properties.sourceResourceId}' is not the VM that the item's name says.`,
+        `sourceResourceId '${sourceResourceId}' is not the VM that the item's name says.`,
         { target: 'properties.sourceResourceId' },
       );
     }
@@ -95,9 +96,10 @@ export const registerProtectedItems: RegisterRoutes = (app, scope) => {
         return { item, jobId: await undelete(workshop, item) };
       }
       // Older clients of Azure stop by an empty policy.
-      if (wanted.protectionState !== undefined || wanted.policyId === '') {
+      const suspends = wanted.protectionState === 'BackupsSuspended';
+      if (suspends || wanted.protectionState === 'ProtectionStopped' || wanted.policyId === '') {
         const item = await itemOf(db, vault, request);
-        const kind = wanted.protectionState === 'BackupsSuspended' ? 'suspend' : 'stopAndKeep';
+        const kind = suspends ? 'suspend' : 'stopAndKeep';
         return { item, jobId: await stopProtection(workshop, item, kind) };
       }
       if (wanted.policyId === undefined)

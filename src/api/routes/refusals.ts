@@ -46,7 +46,7 @@ export const refusedRoutes: readonly (readonly [
     'Set up a replica of the vault on cheaper storage: holdfast vault replica set.',
   ],
   [
-    ['GET', 'PUT'],
+    ['PUT'],
     `${vaultPath}/backupEncryptionConfigs/backupResourceEncryptionConfig`,
     'There is no key vault: the keys of a vault are its own.',
     'Use the keys of the vault: holdfast vault key list.',

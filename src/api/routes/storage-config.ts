@@ -1,12 +1,12 @@
 import type { FastifyRequest } from 'fastify';
 import { countItems, findReplica, type VaultRow } from '../../catalog/index.ts';
-import { HoldfastError } from '../../errors/index.ts';
 import { type StorageConfig, storageConfigRequest } from '../client/index.ts';
 import { type ApiScope, parseBody, type RegisterRoutes, vaultOf, vaultPath } from '../scope.ts';
+import { otherRedundancy, redundancyOf } from '../vault-settings.ts';
 
 async function present({ workshop, ids }: ApiScope, vault: VaultRow): Promise<StorageConfig> {
   const hasReplica = (await findReplica(workshop.db, vault.vault_id)) !== undefined;
-  const type = hasReplica ? 'GeoRedundant' : 'LocallyRedundant';
+  const type = redundancyOf(hasReplica);
   return {
     id: `${ids.vault(vault)}/backupstorageconfig/vaultstorageconfig`,
     name: 'vaultstorageconfig',
@@ -38,15 +38,7 @@ export const registerStorageConfig: RegisterRoutes = (app, scope) => {
     const { storageTypeState: _readOnly, ...settings } = wanted;
     for (const [name, value] of Object.entries(settings)) {
       if (value === undefined || value === now.properties[name as keyof typeof settings]) continue;
-      throw new HoldfastError(
-        'OperationNotSupported',
-        `${name} of vault '${vault.name}' is ${now.properties[name as keyof typeof settings]} and can't be set here.`,
-        {
-          target: `properties.${name}`,
-          action:
-            'A vault is locally redundant without a replica and geo-redundant with one: holdfast vault replica set, or DELETE of it.',
-        },
-      );
+      throw otherRedundancy(vault.name, name, now.properties[name as keyof typeof settings]);
     }
     return now;
   };

@@ -50,6 +50,7 @@ import {
 } from '../scope.ts';
 import { figuresOf } from '../store-figures.ts';
 import { presentSecurity, wantedSecurity } from '../vault-security.ts';
+import { presentSettings, refuseOtherRedundancy, settingsAfter } from '../vault-settings.ts';
 
 async function storeFigures(scope: ApiScope, row: VaultRow) {
   try {
@@ -69,15 +70,18 @@ async function keyFileWarning({ vaultKeys }: ApiScope, row: VaultRow) {
 }
 
 async function present(scope: ApiScope, row: VaultRow, protectedItems: number): Promise<Vault> {
+  const replica = await findReplica(scope.workshop.db, row.vault_id);
+  const { sku, properties } = presentSettings(row, replica !== undefined);
   return {
     id: scope.ids.vault(row),
     name: row.name,
     type: 'Microsoft.RecoveryServices/vaults',
     location: row.location,
     tags: JSON.parse(row.tags_json) as Record<string, string>,
-    sku: { name: 'RS0', tier: 'Standard' },
+    sku,
     properties: {
       provisioningState: 'Succeeded',
+      ...properties,
       securitySettings: presentSecurity(row),
       holdfast: {
         storePath: row.store_path,
@@ -122,12 +126,17 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
     if (problem !== undefined) throw new HoldfastError('InvalidInput', problem, { target: name });
     const { storePath: wantedPath, storeCredentials: credentials } = body.properties?.holdfast ?? {};
     const known = await findVault(db, group, name);
+    await refuseOtherRedundancy(db, name, known, body);
     if (known !== undefined) {
       refuseFixedChange(known, body);
       if (credentials !== undefined) await scope.storePlaces.replace(known.store_path, credentials);
       const changed = await changeVaultSecurity(scope.workshop, known, wantedSecurity(body));
-      await updateVault(db, known.vault_id, { tags_json: JSON.stringify(body.tags ?? {}) });
-      return presentOne({ ...changed, tags_json: JSON.stringify(body.tags ?? {}) });
+      const said = {
+        tags_json: JSON.stringify(body.tags ?? {}),
+        settings_json: settingsAfter(known.settings_json, body),
+      };
+      await updateVault(db, known.vault_id, said);
+      return presentOne({ ...changed, ...said });
     }
     const security = securityAfter(name, securityOfNewVault, wantedSecurity(body));
     const vaultId = randomUUID();
@@ -157,6 +166,7 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
       name,
       location: body.location,
       tags_json: JSON.stringify(body.tags ?? {}),
+      settings_json: settingsAfter('{}', body),
       store_path: storePath,
       store_id: store.storeId,
       encrypted: isEncrypted ? 1 : 0,
@@ -188,11 +198,14 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
   app.patch(vaultPath, async (request) => {
     const row = await vaultOf(db, request);
     const body = parseBody(vaultUpdate, request);
+    await refuseOtherRedundancy(db, row.name, row, body);
     const changed = await changeVaultSecurity(scope.workshop, row, wantedSecurity(body));
-    if (body.tags === undefined) return presentOne(changed);
-    const tags = { tags_json: JSON.stringify(body.tags) };
-    await updateVault(db, row.vault_id, tags);
-    return presentOne({ ...changed, ...tags });
+    const said = {
+      ...(body.tags !== undefined && { tags_json: JSON.stringify(body.tags) }),
+      settings_json: settingsAfter(row.settings_json, body),
+    };
+    await updateVault(db, row.vault_id, said);
+    return presentOne({ ...changed, ...said });
   });
 
   app.delete(vaultPath, async (request, reply) => {

@@ -105,6 +105,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
       name: 'Main',
       location: 'local',
       tags_json: '{}',
+      settings_json: '{}',
       store_path: '/none',
       store_id: '',
       encrypted: 0,

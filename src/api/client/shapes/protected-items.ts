@@ -2,20 +2,41 @@
 import { z } from 'zod';
 import { agentReport } from './agents.ts';
 import { resource } from './common.ts';
+import { notOffered, readOnly, readOnlyResource, word } from './requests.ts';
+
+/** What an item tells of itself, and a client may send back. */
+const toldOfItem = Object.fromEntries(
+  [
+    ...['backupManagementType', 'workloadType', 'containerName', 'vaultId', 'policyName', 'policyType'],
+    ...['isScheduledForDeferredDelete', 'deferredDeleteTimeInUTC', 'deferredDeleteTimeRemaining'],
+    ...['isDeferredDeleteScheduleUpcoming', 'softDeleteRetentionPeriodInDays', 'protectionStatus'],
+    ...['healthStatus', 'healthDetails', 'kpisHealths', 'lastBackupStatus', 'lastBackupTime'],
+    ...['lastRecoveryPoint', 'protectedItemDataId', 'isArchiveEnabled', 'extendedInfo', 'backupSetName'],
+  ].map((name) => [name, readOnly]),
+);
+
+const protectionStates = ['Protected', 'IRPending', 'ProtectionError', 'ProtectionPaused'] as const;
 
 export const protectedItemRequest = z.strictObject({
+  ...readOnlyResource,
+  eTag: readOnly,
   properties: z.strictObject({
-    protectedItemType: z.literal('Microsoft.Compute/virtualMachines'),
-    sourceResourceId: z.string().max(2048),
+    ...toldOfItem,
+    protectedItemType: word(['Microsoft.Compute/virtualMachines'], 'virtual machines are protected here'),
+    /** The VM; it is the one that the item's name says, and may be left out. */
+    sourceResourceId: z.string().max(2048).optional(),
     /** Protects the VM with this policy, gives it another, or resumes its protection. Empty: stops it. */
     policyId: z.string().max(2048).optional(),
-    /** Stops protection and keeps the data, for ever or as the policy says (immutable vaults only). */
-    protectionState: z.enum(['ProtectionStopped', 'BackupsSuspended']).optional(),
+    /**
+     * Stops protection and keeps the data, for ever (ProtectionStopped) or as the policy says (BackupsSuspended; immutable
+     * vaults only). The other words ask for nothing: the policy does.
+     */
+    protectionState: word(['ProtectionStopped', 'BackupsSuspended', ...protectionStates]).optional(),
     /** Brings a soft-deleted item back, with its protection stopped. */
     isRehydrate: z.boolean().optional(),
     extendedProperties: z
       .looseObject({
-        /** By logical unit: -1 is the first disk, 0 the next. Null: no disk is left out any more. */
+        /** By logical unit: -1 is the first disk, 0 the next. Null, or missing: no disk is left out any more. */
         diskExclusionProperties: z
           .strictObject({
             diskLunList: z.array(z.int().min(-1).max(64)).max(64),
@@ -25,9 +46,22 @@ export const protectedItemRequest = z.strictObject({
           .optional(),
       })
       .optional(),
-    friendlyName: z.string().optional(),
-    virtualMachineId: z.string().optional(),
-    holdfast: z.strictObject({ excludedDisks: z.array(z.string().max(64)).max(64).optional() }).optional(),
+    friendlyName: readOnly,
+    virtualMachineId: readOnly,
+    createMode: word(['Default', 'Invalid'], 'an item is not made of another').optional(),
+    resourceGuardOperationRequests: notOffered('there are no resource guards'),
+    holdfast: z
+      .strictObject({
+        excludedDisks: z.array(z.string().max(64)).max(64).optional(),
+        vmUuid: readOnly,
+        host: readOnly,
+        agent: readOnly,
+        recoveryPoints: readOnly,
+        nextBackup: readOnly,
+        purgeAt: readOnly,
+        purging: readOnly,
+      })
+      .optional(),
   }),
 });
 export type ProtectedItemRequest = z.infer<typeof protectedItemRequest>;

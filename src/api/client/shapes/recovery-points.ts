@@ -1,6 +1,7 @@
 /** Recovery points and restores. */
 import { z } from 'zod';
 import { resource } from './common.ts';
+import { notOffered } from './requests.ts';
 
 export const recoveryPoint = z.object({
   ...resource,
@@ -52,10 +53,6 @@ export const recoveryPoint = z.object({
 });
 export type RecoveryPoint = z.infer<typeof recoveryPoint>;
 
-/** A field of Azure's that is taken where it asks for nothing, and refused where it does. */
-const notOffered = (why: string) =>
-  z.union([z.literal(''), z.null()], { error: `it is not offered: ${why}` }).optional();
-
 /** Keeps a point until a later date. */
 export const recoveryPointUpdate = z.strictObject({
   properties: z.strictObject({ expiryTime: z.iso.datetime({ offset: true }) }),
@@ -85,11 +82,12 @@ export const restoreRequest = z.strictObject({
     virtualNetworkId: z.string().max(2048).optional(),
     /** A subnet of `virtualNetworkId`; libvirt's networks have but one. */
     subnetId: z.string().max(2048).optional(),
-    /** Some disks only: -1 is the first disk, 0 the next. RestoreDisks only. */
+    /** Some disks only: -1 is the first disk, 0 the next; an empty list is the first alone. RestoreDisks only. */
     restoreDiskLunList: z.array(z.int().min(-1).max(1024)).max(256).optional(),
     /** Both mean the same here: there is but one kind of disk. */
     restoreWithManagedDisks: z.boolean().optional(),
-    createNewCloudService: z.literal(false, { error: 'there are no cloud services' }).optional(),
+    /** Says nothing of a VM that is no cloud service; azure-cli always sends true. */
+    createNewCloudService: z.boolean().optional(),
     originalStorageAccountOption: z
       .literal(false, { error: 'name where to restore to in storageAccountId' })
       .optional(),

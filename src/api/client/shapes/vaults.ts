@@ -1,15 +1,8 @@
 /** Microsoft.RecoveryServices/vaults. */
 import { z } from 'zod';
 import { resource } from './common.ts';
-
-/** One of Azure's words, whatever its case. */
-const word = <const Words extends readonly string[]>(words: Words) =>
-  z.preprocess(
-    (given) =>
-      words.find((known) => typeof given === 'string' && known.toLowerCase() === given.toLowerCase()) ??
-      given,
-    z.enum(words),
-  );
+import { notOffered, readOnly, readOnlyResource, word } from './requests.ts';
+import { vaultSettings } from './vault-settings.ts';
 
 /** What is left out stays as it is. */
 const securityRequest = z.strictObject({
@@ -24,8 +17,12 @@ const securityRequest = z.strictObject({
       enhancedSecurityState: word(['Enabled', 'AlwaysON', 'Disabled', 'Invalid']).optional(),
     })
     .optional(),
-  /** Read-only in Azure; sent back by clients that read, change and write. */
-  multiUserAuthorization: z.unknown().optional(),
+  sourceScanConfiguration: z
+    .looseObject({
+      state: word(['Disabled'], 'recovery points are not looked through for malware').optional(),
+    })
+    .optional(),
+  multiUserAuthorization: readOnly,
 });
 
 export const securitySettings = z.object({
@@ -40,10 +37,50 @@ export type SecuritySettings = z.infer<typeof securitySettings>;
 
 const tags = z.record(z.string().max(512), z.string().max(256)).optional();
 
+const sku = z.strictObject({
+  name: word(['RS0', 'Standard']),
+  tier: z.string().max(64).optional(),
+  capacity: readOnly,
+  family: readOnly,
+  size: readOnly,
+});
+
+const identity = z
+  .strictObject({
+    type: word(['None'], 'the service has no identities of Azure'),
+    userAssignedIdentities: z.record(z.string(), z.unknown()).nullish(),
+    principalId: readOnly,
+    tenantId: readOnly,
+  })
+  .nullish();
+
+/** What both making and changing a vault may say. */
+const settingsRequest = {
+  ...vaultSettings,
+  securitySettings: securityRequest.optional(),
+  encryption: notOffered('the keys of a vault are its own; see its holdfast.encryption'),
+  resourceGuardOperationRequests: notOffered('there are no resource guards'),
+  provisioningState: readOnly,
+  privateEndpointStateForBackup: readOnly,
+  privateEndpointStateForSiteRecovery: readOnly,
+  privateEndpointConnections: readOnly,
+  secureScore: readOnly,
+  bcdrSecurityLevel: readOnly,
+  backupStorageVersion: readOnly,
+  regionOfChoiceSettings: readOnly,
+  moveState: readOnly,
+  moveDetails: readOnly,
+  upgradeDetails: readOnly,
+};
+
 /** Changes what is named; everything else stays. */
 export const vaultUpdate = z.strictObject({
+  ...readOnlyResource,
+  location: readOnly,
   tags,
-  properties: z.strictObject({ securitySettings: securityRequest.optional() }).optional(),
+  sku: sku.optional(),
+  identity,
+  properties: z.strictObject({ ...settingsRequest, holdfast: readOnly }).optional(),
 });
 export type VaultUpdate = z.infer<typeof vaultUpdate>;
 
@@ -56,12 +93,14 @@ export const vaultConfigRequest = z.looseObject({
 });
 
 export const vaultRequest = z.strictObject({
+  ...readOnlyResource,
   location: z.string().min(1).max(64).default('local'),
   tags,
-  sku: z.object({ name: z.enum(['RS0', 'Standard']), tier: z.string().optional() }).optional(),
+  sku: sku.optional(),
+  identity,
   properties: z
     .strictObject({
-      securitySettings: securityRequest.optional(),
+      ...settingsRequest,
       holdfast: z
         .strictObject({
           /**
@@ -77,8 +116,16 @@ export const vaultRequest = z.strictObject({
               state: z.enum(['Enabled', 'Disabled']).default('Enabled'),
               /** Opens the store as well as the key file and the recovery key do, which are made in any case. */
               passphrase: z.string().max(1024).optional(),
+              keyFile: readOnly,
             })
             .optional(),
+          storeId: readOnly,
+          status: readOnly,
+          statusMessage: readOnly,
+          protectedItems: readOnly,
+          recoveryPoints: readOnly,
+          storedBytes: readOnly,
+          uniqueBytes: readOnly,
         })
         .optional(),
     })
@@ -90,9 +137,10 @@ export const vault = z.object({
   ...resource,
   location: z.string(),
   tags: z.record(z.string(), z.string()).optional(),
-  sku: z.object({ name: z.string(), tier: z.string() }),
+  sku: z.object({ name: z.string(), tier: z.string().optional() }),
   properties: z.object({
     provisioningState: z.literal('Succeeded'),
+    ...vaultSettings,
     securitySettings,
     holdfast: z.object({
       storePath: z.string(),
