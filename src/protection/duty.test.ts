@@ -94,7 +94,17 @@ it('gives a weekly schedule the tags of its own rhythm only', () => {
   });
 });
 
-it('looks back a year at most, whatever is said to be undone', () => {
+it('looks back 366 days at most, whatever is said to be undone', () => {
+  const leapDay: BackupPolicy = {
+    ...defaultPolicy,
+    retention: {
+      daily: { count: 7 },
+      yearly: { count: 9, months: ['February'], on: { format: 'Daily', days: [29], lastDay: false } },
+    },
+  };
+  const tags = (run: string) => duty(leapDay, run, '1970-01-01T00:00:00Z').tags;
+  expect(tags('2025-02-28T20:00:00Z')).toEqual(['Daily', 'Yearly']);
+  expect(tags('2025-03-01T20:00:00Z')).toEqual(['Daily']);
   expect(duty(tagged, '2026-06-01T20:00:00Z', '1970-01-01T00:00:00Z', false).tags).toEqual([
     'Daily',
     'Weekly',

@@ -76,5 +76,11 @@ describe('an edit of a policy in use', () => {
 
 it('deletes a policy only when nothing is under it', () => {
   expect(judgePolicyDeletion('p', 0).allowed).toBe(true);
-  expect(judgePolicyDeletion('p', 1)).toMatchObject({ refusals: [{ code: 'ResourceInUse' }] });
+  for (const [members, items] of [
+    [1, '1 item'],
+    [2, '2 items'],
+  ] as const)
+    expect(judgePolicyDeletion('p', members)).toMatchObject({
+      refusals: [{ code: 'ResourceInUse', message: `Policy 'p' protects ${items}.` }],
+    });
 });

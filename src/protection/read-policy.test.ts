@@ -70,6 +70,24 @@ it("starts a vault with Azure's two policies, both valid", () => {
   });
 });
 
+it("starts a vault with Azure's Enhanced policy as far as it is known", () => {
+  expect(presentPolicy(enhancedPolicy)).toMatchObject({
+    policyType: 'V2',
+    timeZone: 'UTC',
+    instantRpRetentionRangeInDays: 7,
+    schedulePolicy: {
+      schedulePolicyType: 'SimpleSchedulePolicyV2',
+      scheduleRunFrequency: 'Hourly',
+      hourlySchedule: {
+        interval: 4,
+        scheduleWindowStartTime: '2020-01-01T08:00:00Z',
+        scheduleWindowDuration: 24,
+      },
+    },
+    retentionPolicy: { dailySchedule: { retentionDuration: { count: 30, durationType: 'Days' } } },
+  });
+});
+
 it('reads what it presents, for any policy', () => {
   fc.assert(
     fc.property(anyPolicy(), (policy) => {
@@ -123,7 +141,10 @@ describe('limits', () => {
   const count = (rule: string, value: unknown) => (sent: Document) => {
     sent.retentionPolicy[`${rule}Schedule`].retentionDuration.count = value;
   };
-  const daily60 = { ...defaultPolicy, policyType: 'V2', retention: { daily: { count: 60 } } } as const;
+  // Kept for longer than any snapshot: else that would be what is refused.
+  const retention = { daily: { count: 60 } };
+  const daily60 = { ...defaultPolicy, policyType: 'V2', retention } as const;
+  const hourly60 = { ...enhancedPolicy, retention };
   const instantPath = 'instantRpRetentionRangeInDays';
   const countPath = (rule: string) => `retentionPolicy.${rule}Schedule.retentionDuration.count`;
 
@@ -131,11 +152,11 @@ describe('limits', () => {
     ['Standard snapshots', defaultPolicy, instant, 1, 5, instantPath],
     ['weekly Standard snapshots', weeklyStandard, instant, 5, 5, instantPath],
     ['Enhanced daily snapshots', daily60, instant, 1, 30, instantPath],
-    ['snapshots every 4 hours', enhancedPolicy, (n) => interval(4, n), 1, 17, instantPath],
-    ['snapshots every 6 hours', enhancedPolicy, (n) => interval(6, n), 1, 22, instantPath],
-    ['snapshots every 8 hours', enhancedPolicy, (n) => interval(8, n), 1, 30, instantPath],
-    ['snapshots every 12 hours', enhancedPolicy, (n) => interval(12, n), 1, 30, instantPath],
-    ['snapshots every 24 hours', enhancedPolicy, (n) => interval(24, n), 1, 30, instantPath],
+    ['snapshots every 4 hours', hourly60, (n) => interval(4, n), 1, 17, instantPath],
+    ['snapshots every 6 hours', hourly60, (n) => interval(6, n), 1, 22, instantPath],
+    ['snapshots every 8 hours', hourly60, (n) => interval(8, n), 1, 30, instantPath],
+    ['snapshots every 12 hours', hourly60, (n) => interval(12, n), 1, 30, instantPath],
+    ['snapshots every 24 hours', hourly60, (n) => interval(24, n), 1, 30, instantPath],
     ['daily retention', everyRule, (n) => count('daily', n), 7, 9999, countPath('daily')],
     ['weekly retention', everyRule, (n) => count('weekly', n), 1, 5163, countPath('weekly')],
     ['monthly retention', everyRule, (n) => count('monthly', n), 1, 1188, countPath('monthly')],

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expiryOf } from './expiry.ts';
-import { defaultPolicy } from './policy.ts';
+import { defaultPolicy, enhancedPolicy } from './policy.ts';
 import { decideRetention, type RetainedPoint } from './retention.ts';
 import { anyMoment, anyPolicy } from './testing/arbitraries.ts';
 
@@ -75,6 +75,23 @@ describe('retention', () => {
   });
 });
 
+it.each([
+  [defaultPolicy, 10],
+  [enhancedPolicy, 110],
+])('carries $name snapshots that the vault has too, up to %i', (policy, most) => {
+  const now = at('2026-01-08T00:00:00Z');
+  const gone = (count: number) =>
+    decideRetention(
+      Array.from({ length: count }, (_, n) =>
+        point(`p${n}`, `${now.subtract({ minutes: count - n })}`, { snapshot: true, vault: true }),
+      ),
+      policy,
+      now,
+    ).filter(({ keep }) => !keep);
+  expect(gone(most)).toEqual([]);
+  expect(gone(most + 1)).toMatchObject([{ pointId: 'p0', tier: 'snapshot' }]);
+});
+
 describe('the last point', () => {
   const old = point('old', '2025-01-01T20:00:00Z', { vault: true });
   const newer = point('newer', '2025-01-02T20:00:00Z', { vault: true });
@@ -105,8 +122,9 @@ describe('points that an edit of their policy makes expire', () => {
     decideRetention([{ ...lost, ...changes }, newest], defaultPolicy, when, { softDeleteDays })[0];
 
   it('are soft-deleted first, for the days that are set then', () => {
-    expect(fate({})).toMatchObject({ keep: true, softDeleteUntil: at('2026-02-15T00:00:00Z') });
-    expect(fate({}, now, 180)).toMatchObject({ keep: true, softDeleteUntil: at('2026-07-31T00:00:00Z') });
+    const until = (days: number) => [fate({}, now, days)].map((it) => [it?.keep, `${it?.softDeleteUntil}`]);
+    expect(until(14)).toEqual([[true, '2026-02-15T00:00:00Z']]);
+    expect(until(180)).toEqual([[true, '2026-07-31T00:00:00Z']]);
   });
 
   it('are removed at the end of that, not before', () => {

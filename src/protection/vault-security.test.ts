@@ -125,6 +125,9 @@ describe('soft delete', () => {
 
   it('keeps the vault as long as what it holds', () => {
     expect(judgeVaultDeletion('v1', 0, []).allowed).toBe(true);
+    expect(judgeVaultDeletion('v1', 2, [])).toMatchObject({
+      refusals: [{ message: "Vault 'v1' protects 2 items." }],
+    });
     expect(judgeVaultDeletion('v1', 1, [{ name: 'web', purgeAt: now }])).toMatchObject({
       refusals: [
         { message: "Vault 'v1' protects 1 item." },
