@@ -1,4 +1,5 @@
 import { type ItemRow, listPoints, type VaultRow } from '../catalog/index.ts';
+import { azureNumberOf } from '../errors/index.ts';
 import { agentOf, type JobError, policyOf } from '../jobs/index.ts';
 import { nextRun } from '../protection/index.ts';
 import type { ProtectedItem } from './client/index.ts';
@@ -75,14 +76,22 @@ const healthy = {
   recommendations: [],
 };
 
+/** A backup that failed is critical, one that left its point a snapshot is not; nor is a guest that can't be frozen. */
 function healthOf(item: ItemRow): Pick<ProtectedItem['properties'], 'healthStatus' | 'healthDetails'> {
+  if (item.last_error_json !== null) {
+    const { code: title, message, action } = JSON.parse(item.last_error_json) as JobError;
+    return {
+      healthStatus: item.last_backup_status === 'Failed' ? 'ActionRequired' : 'ActionSuggested',
+      healthDetails: [{ code: azureNumberOf(title), title, message, recommendations: [action] }],
+    };
+  }
   const agent = agentOf(item);
   if (agent?.problem === undefined || agent.status === 'not-running')
     return { healthStatus: 'Passed', healthDetails: [healthy] };
   const { code: title, message, action } = agent.problem;
   return {
     healthStatus: 'ActionSuggested',
-    healthDetails: [{ code: 0, title, message, recommendations: [action] }],
+    healthDetails: [{ code: azureNumberOf(title), title, message, recommendations: [action] }],
   };
 }
 

@@ -21,7 +21,7 @@ export const exitMeanings: Record<ExitName, string> = {
   warnings: 'the job completed with warnings',
   jobFailed: 'the job failed or was cancelled',
   notFound: 'what was named does not exist',
-  conflict: 'in use, or in a state that forbids it',
+  conflict: 'in use, or in a state that forbids it, such as immutability',
   notSignedIn: 'not signed in, or not allowed',
   interrupted: 'interrupted while waiting; the job goes on',
 };

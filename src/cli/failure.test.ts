@@ -18,6 +18,7 @@ describe('errors', () => {
 
   test.each([
     [400, 'InvalidInput', 1],
+    [400, 'UserErrorOperationDeniedOnImmutableItem', 11],
     [401, 'Unauthorized', 12],
     [403, 'Forbidden', 12],
     [404, 'ResourceNotFound', 10],

@@ -1,10 +1,14 @@
 import { ApiError } from '../api/client/index.ts';
-import { HoldfastError } from '../errors/index.ts';
+import { type ErrorCode, HoldfastError } from '../errors/index.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 import { type Look, paint, printable } from './look.ts';
 
+/** Azure answers with 400 to what is right in itself and forbidden by the state of the vault. */
+const forbidden: readonly string[] = ['UserErrorOperationDeniedOnImmutableItem'] satisfies ErrorCode[];
+
 /** The one place where an error becomes an exit status. */
 export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof ApiError && forbidden.includes(error.code)) return exitCodes.conflict;
   if (error instanceof HoldfastError && error.status === 400) return exitCodes.usage;
   const status = error instanceof HoldfastError || error instanceof ApiError ? error.status : 500;
   if (status === 401 || status === 403) return exitCodes.notSignedIn;

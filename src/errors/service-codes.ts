@@ -90,6 +90,11 @@ export const serviceCodes = {
     action: 'Wait for the job to end.',
     retryable: false,
   },
+  UserErrorJobSuccessfullyCancelled: {
+    status: 409,
+    action: 'Start it again when you want.',
+    retryable: false,
+  },
   JobInterrupted: {
     status: 409,
     action: 'Start the operation again; nothing of the interrupted one is left behind.',
@@ -119,10 +124,15 @@ export const serviceCodes = {
   },
   UserErrorProtectionNotActive: {
     status: 409,
-    action: 'Enable protection again with "holdfast item enable", then back up.',
+    action: 'Resume the protection of the item first: "holdfast item resume".',
     retryable: false,
   },
-  UserErrorSnapshotNotAvailable: {
+  UserErrorBcmDatasourceNotPresent: {
+    status: 409,
+    action: 'Resume the protection of the item with "holdfast item resume", then back up.',
+    retryable: false,
+  },
+  UserErrorInstantRpNotFound: {
     status: 409,
     action: 'Restore from the vault instead: leave out --tier, or say --tier vault.',
     retryable: false,

@@ -200,7 +200,13 @@ describe('a backup', () => {
     expect(await jobOf(await backUp())).toMatchObject({ status: 'Completed' });
     refusals = 2;
     const failed = await jobOf(await backUp());
-    expect(failed).toMatchObject({ status: 'Failed', tasks: { 'Take Snapshot': { status: 'Failed' } } });
+    expect(failed).toMatchObject({
+      status: 'Failed',
+      tasks: {
+        'Take Snapshot': { status: 'Failed' },
+        'Transfer data to vault': { status: 'Failed', started_at: null },
+      },
+    });
     expect(JSON.parse(failed.error_json ?? '')).toMatchObject({ code: 'HostUnreachable', message: 'Busy.' });
     expect(await pointsOf()).toHaveLength(1);
   });
@@ -214,7 +220,15 @@ describe('a backup', () => {
     await estate.workshop.engine.cancel(jobId);
     held.fail(new DOMException('aborted', 'AbortError'));
     await estate.settled(jobId);
-    expect(await jobOf(jobId)).toMatchObject({ status: 'Cancelled' });
+    expect(await jobOf(jobId)).toMatchObject({
+      status: 'Cancelled',
+      tasks: {
+        'Take Snapshot': { status: 'Cancelled' },
+        'Transfer data to vault': { status: 'Cancelled', started_at: null },
+      },
+    });
+    // That somebody wanted no backup is nothing wrong with the item.
+    expect(await estate.item()).toMatchObject({ last_backup_status: 'Cancelled', last_error_json: null });
 
     const transfer = holdNext('openPoint');
     const other = await startBackup(estate.workshop, await estate.item(), onDemand);
@@ -368,8 +382,11 @@ describe('retention', () => {
     },
   );
 
-  it.each([180, 7])('keeps jobs for the %i days it was told to after their end', async (days) => {
-    estate.workshop.jobHistoryDays = days;
+  it.each([
+    [180, undefined],
+    [7, 7],
+  ])('keeps jobs for %i days after their end where it was told %s', async (days, told) => {
+    if (told !== undefined) estate.workshop.jobHistoryDays = told;
     const jobId = await backUp();
     const kept = async () => {
       await maintainAll(estate.workshop);

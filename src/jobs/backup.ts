@@ -38,7 +38,7 @@ export interface BackupOptions {
 
 /**
  * Starts a backup of an item.
- * @throws UserErrorProtectionNotActive, UserErrorItemSoftDeleted, UserErrorBackupOperationInProgress, InvalidInput
+ * @throws UserErrorBcmDatasourceNotPresent, UserErrorItemSoftDeleted, UserErrorBackupOperationInProgress, InvalidInput
  */
 export async function startBackup(
   workshop: Workshop,
@@ -120,7 +120,10 @@ async function finishWith(
   } catch (error) {
     if (context.signal.reason instanceof ServiceStopping) throw error;
     if (context.signal.aborted) await context.write((tx) => discardPoint(tx, context.payload));
-    await note(context.signal.aborted ? 'Cancelled' : 'Failed', error);
+    // Azure's table has no transfer that waits for a snapshot which was not taken.
+    await context.endUnbegun('there is no snapshot that could be transferred');
+    if (context.signal.aborted) await note('Cancelled');
+    else await note('Failed', error);
     throw error;
   }
 }

@@ -42,7 +42,7 @@ export async function judged(
 /**
  * Refuses a backup of an item that has no policy in force. What else there is to know of it makes no difference, and
  * whether its VM is there, the job finds out: so thousands can be started at once.
- * @throws UserErrorProtectionNotActive, UserErrorItemSoftDeleted, InvalidInput
+ * @throws UserErrorBcmDatasourceNotPresent, UserErrorItemSoftDeleted, InvalidInput
  */
 export function refuseBackup(
   item: ItemRow,

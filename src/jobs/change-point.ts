@@ -30,7 +30,7 @@ export async function extendPoint(
 ): Promise<PointRow> {
   const changed = await change(workshop, item, pointId, async (tx, now, point) => {
     if (point.deleted_by_person === 1) throw softDeleted(point);
-    const judged = judgePointExtension(retainedPoint(point), until);
+    const judged = judgePointExtension(retainedPoint(point), until, workshop.clock.now());
     if (!judged.allowed) throw refusalError(judged.refusals, pointId);
     const basis = { ...basisOf(point), retainUntil: judged.retainUntil };
     await updatePoint(tx, pointId, {

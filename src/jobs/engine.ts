@@ -362,15 +362,8 @@ export class JobEngine {
     } catch (error) {
       if (signal.reason instanceof ServiceStopping) return { status: undefined };
       if (signal.reason instanceof JobCancelled) {
-        const message = 'The job was cancelled.';
-        return {
-          status: 'Cancelled',
-          error: {
-            code: 'UserErrorJobSuccessfullyCancelled',
-            message,
-            action: 'Start it again when you want.',
-          },
-        };
+        const cancelled = new HoldfastError('UserErrorJobSuccessfullyCancelled', 'The job was cancelled.');
+        return { status: 'Cancelled', error: jobErrorOf(cancelled) };
       }
       if (!isHoldfastError(error)) this.#log.error({ jobId, err: error }, 'job failed unexpectedly');
       else this.#log.warn({ jobId, code: error.code, err: error }, 'job failed');

@@ -44,6 +44,7 @@ export { type ReplicaLag, replicaLag, retentionOf } from './replica-state.ts';
 export { noReplica, openReplication, replicateOperation, startReplication } from './replicate.ts';
 export { restoreOperation } from './restore.ts';
 export type { RestoreOptions } from './restore-plan.ts';
+export { retainedPoint } from './retained-point.ts';
 export { runScheduler, type SchedulersWorkshop, startDueBackups } from './scheduler.ts';
 export { checkRestore, startRestore } from './start-restore.ts';
 export { disableOperation, stopProtection } from './stop-protection.ts';

@@ -94,7 +94,7 @@ describe('stopping', () => {
       [0, 1],
       [0, 1],
     ]);
-    await expect(backUp()).rejects.toMatchObject({ code: 'UserErrorProtectionNotActive' });
+    await expect(backUp()).rejects.toMatchObject({ code: 'UserErrorBcmDatasourceNotPresent' });
   });
 
   it('is done although the VM is gone', async () => {
@@ -142,7 +142,7 @@ describe('suspending', () => {
     await maintainAll(estate.workshop);
     await maintenanceIdle(estate.workshop);
     expect(await points()).toEqual([[0, 1]]); // the last one stays
-    await expect(backUp()).rejects.toMatchObject({ code: 'UserErrorProtectionNotActive' });
+    await expect(backUp()).rejects.toMatchObject({ code: 'UserErrorBcmDatasourceNotPresent' });
     await configure(standard);
     expect(await estate.item()).toMatchObject({ state: 'Protected', policy_name: 'DefaultPolicy' });
     expect(await backUp()).toEqual(['Backup Completed']);

@@ -171,6 +171,13 @@ export class JobContext<Payload> {
     await this.#setTask(taskId, 'Skipped', { started_at: now, ended_at: now, message: reason });
   }
 
+  /** Ends the tasks that were never begun, with the job that was to do them, and says why. */
+  async endUnbegun(reason: string): Promise<void> {
+    const status = this.signal.aborted ? 'Cancelled' : 'Failed';
+    for (const [taskId, task] of this.#tasks)
+      if (task.status === 'NotStarted') await this.#setTask(taskId, status, { message: reason });
+  }
+
   async #setTask(
     taskId: string,
     status: TaskStatus,

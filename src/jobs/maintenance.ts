@@ -6,7 +6,7 @@ import { startExpiry } from './expire-points.ts';
 import { startDuePurges } from './purge.ts';
 import type { Workshop } from './workshop.ts';
 
-/** How long ended jobs can be looked up, as in Azure. */
+/** How long ended jobs can be looked up; Azure does not say it of its own. */
 export const defaultJobHistoryDays = 180;
 
 /**

@@ -55,7 +55,7 @@ it.each(['snapshot', 'vault'] as const)('restores disks byte for byte from the %
 it('takes the vault by itself once the snapshot is gone, and says so when asked for the snapshot', async () => {
   await updatePoint(estate.workshop.db, (await thePoint()).point_id, { in_snapshot: 0 });
   await expect(restore({ tier: 'snapshot' })).rejects.toMatchObject({
-    code: 'UserErrorSnapshotNotAvailable',
+    code: 'UserErrorInstantRpNotFound',
   });
   const jobId = await restore({ disks: ['vdb'] });
   await estate.settled(jobId);

@@ -55,7 +55,7 @@ export async function startRestore(
 
 /**
  * Whether a restore would be started as things are, and from where it would read.
- * @throws UserErrorItemSoftDeleted, UserErrorSnapshotNotAvailable, UserErrorTargetPathExists, InvalidInput, UserErrorTargetVmExists
+ * @throws UserErrorItemSoftDeleted, UserErrorInstantRpNotFound, UserErrorTargetPathExists, InvalidInput, UserErrorTargetVmExists
  */
 export async function checkRestore(
   workshop: Workshop,
@@ -168,7 +168,7 @@ async function chooseTier(
   }
   if (asked === undefined && inVault) return 'vault';
   throw new HoldfastError(
-    'UserErrorSnapshotNotAvailable',
+    'UserErrorInstantRpNotFound',
     `Recovery point ${point.point_id} has no snapshot on the host any more.`,
     { target: point.point_id },
   );

@@ -57,6 +57,7 @@ export {
   zoneNameProblem,
 } from './names.ts';
 export { lookAtSchedule, type ScheduleLook } from './next-due.ts';
+export { endOfPoint, type PointEnd } from './point-end.ts';
 export { judgePointDeletion, judgePointExtension } from './point-rules.ts';
 export {
   type BackupPolicy,

@@ -53,6 +53,7 @@ function outcome(facts: ItemFacts, action: ItemAction, security = securityOfNewV
 }
 
 const notActive = ['UserErrorProtectionNotActive'];
+const notPresent = ['UserErrorBcmDatasourceNotPresent'];
 const active = ['UserErrorProtectionActive'];
 const deleted = ['UserErrorItemSoftDeleted'];
 const notDeleted = ['UserErrorItemNotSoftDeleted'];
@@ -85,8 +86,8 @@ describe('where actions lead', () => {
       {
         IRPending: 'IRPending',
         Protected: 'Protected',
-        ProtectionStopped: notActive,
-        BackupsSuspended: notActive,
+        ProtectionStopped: notPresent,
+        BackupsSuspended: notPresent,
         SoftDeleted: deleted,
       },
     ],
@@ -254,7 +255,9 @@ describe('deleting', () => {
   it('keeps the data for the days that are set at the time', () => {
     for (const count of [14, 180]) {
       const security = { ...securityOfNewVault, softDelete: { state: 'Enabled', days: count } } as const;
-      expect(judgeItemAction(item(), actions.stopAndDelete, security, now)).toMatchObject({
+      expect(judgeItemAction(item(), actions.stopAndDelete, security, now)).toEqual({
+        allowed: true,
+        next: 'SoftDeleted',
         purgeAt: days(count),
       });
     }

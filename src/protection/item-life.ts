@@ -1,7 +1,7 @@
 import { type Judgement, judge, type Refusal } from './judgement.ts';
 import type { BackupPolicy } from './policy.ts';
 import { refusePolicy, type VmFacts } from './policy-fit.ts';
-import { retentionLimits } from './policy-limits.ts';
+import { latestRetainUntil } from './policy-limits.ts';
 import { isImmutable, refuseReductions, refuseRemoval, type VaultSecurity } from './vault-security.ts';
 
 /**
@@ -149,7 +149,9 @@ function refuseState(item: ItemFacts, kind: ItemActionKind): Refusal {
       message: `${message} Its points are kept until protection is resumed; suspending would let them expire.`,
       action: resumeFirst,
     };
-  return { code: 'UserErrorProtectionNotActive', message, action: resumeFirst };
+  // Azure's own word for the one of them it has.
+  const code = kind === 'backupNow' ? 'UserErrorBcmDatasourceNotPresent' : 'UserErrorProtectionNotActive';
+  return { code, message, action: resumeFirst };
 }
 
 /** One change of an item at a time. A backup or a restore stands in nobody's way: it ends, or finds what it needs. */
@@ -236,12 +238,9 @@ function refuseExclusion(item: ItemFacts, disks: readonly string[]): Refusal[] {
   return [];
 }
 
-/** As far as any retention reaches. */
-const longestRetainYears = retentionLimits.Years.most;
-
 function refuseRetainUntil(until: Temporal.Instant | undefined, now: Temporal.Instant): Refusal | undefined {
   if (until === undefined) return undefined;
-  const latest = now.toZonedDateTimeISO('UTC').add({ years: longestRetainYears }).toInstant();
+  const latest = latestRetainUntil(now);
   if (Temporal.Instant.compare(until, now) > 0 && Temporal.Instant.compare(until, latest) <= 0)
     return undefined;
   return {

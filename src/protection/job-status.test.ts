@@ -14,7 +14,9 @@ const ended: [TaskStatus, TaskStatus, JobStatus][] = [
   ['Completed', 'Cancelled', 'CompletedWithWarnings'],
   ['Failed', 'NotStarted', 'Failed'],
   ['Failed', 'Failed', 'Failed'],
+  ['Failed', 'Cancelled', 'Failed'],
   ['Cancelled', 'NotStarted', 'Cancelled'],
+  ['Cancelled', 'Cancelled', 'Cancelled'],
 ];
 
 it.each(ended)('snapshot %s and transfer %s make the job %s', (snapshot, transfer, status) => {

@@ -30,6 +30,14 @@ describe('deleting one point', () => {
     expect(deletion(point('a'), [point('b', { softDeletedUntil: now })])).toEqual(last);
     expect(deletion(point('a'), [point('b', { inSnapshot: true, inVault: false })])).toEqual(last);
     expect(deletion(point('a', { damaged: true }), [])).toBe('2026-02-15T00:00:00Z');
+    const messageWith = (...others: RetainedPoint[]) => {
+      const judgement = judgePointDeletion(point('a'), [point('a'), ...others], securityOfNewVault, now);
+      return judgement.allowed ? undefined : judgement.refusals[0].message;
+    };
+    expect(messageWith()).toMatch(/last good one of its item\.$/);
+    expect(messageWith(point('b', { inSnapshot: true, inVault: false }))).toMatch(
+      /of its item in the vault\.$/,
+    );
   });
 
   it('is refused in an immutable vault until it has expired', () => {
@@ -44,9 +52,14 @@ describe('deleting one point', () => {
   });
 });
 
-it('keeps one point longer, never for less', () => {
+it('keeps one point longer, never for less, and for 99 years from now at most', () => {
   const { expiresAt } = point('a');
-  expect(judgePointExtension(point('a'), expiresAt.add({ hours: 1 })).allowed).toBe(true);
-  expect(judgePointExtension(point('a'), expiresAt).allowed).toBe(true);
-  expect(judgePointExtension(point('a'), expiresAt.subtract({ nanoseconds: 1 })).allowed).toBe(false);
+  const latest = Temporal.Instant.from('2125-02-01T00:00:00Z');
+  const allowed = (until: Temporal.Instant) => judgePointExtension(point('a'), until, now).allowed;
+  expect([expiresAt.subtract({ nanoseconds: 1 }), expiresAt, latest].map(allowed)).toEqual([
+    false,
+    true,
+    true,
+  ]);
+  expect(allowed(latest.add({ nanoseconds: 1 }))).toBe(false);
 });

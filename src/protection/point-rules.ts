@@ -1,4 +1,5 @@
 import { type Judgement, judge, type Refusal } from './judgement.ts';
+import { latestRetainUntil } from './policy-limits.ts';
 import type { RetainedPoint } from './retention.ts';
 import { refuseRemoval, type VaultSecurity } from './vault-security.ts';
 
@@ -39,22 +40,24 @@ export function judgePointDeletion(
   return judge(refusals, { softDeleteUntil: now.add({ hours: 24 * security.softDelete.days }) });
 }
 
-/** Whether one recovery point may be kept until another date: later always, sooner never. */
+/** Whether one recovery point may be kept until another date: a later one, up to 99 years from now, and none sooner. */
 export function judgePointExtension(
   point: Pick<RetainedPoint, 'pointId' | 'expiresAt'>,
   until: Temporal.Instant,
+  now: Temporal.Instant,
 ): Judgement<{ retainUntil: Temporal.Instant }> {
-  const later = Temporal.Instant.compare(until, point.expiresAt) >= 0;
-  return judge(
-    later
-      ? []
-      : [
-          {
-            code: 'InvalidInput',
-            message: `Recovery point ${point.pointId} is kept until ${point.expiresAt}; ${until} is before that.`,
-            action: 'Name a later date; to be rid of a point sooner, delete it.',
-          },
-        ],
-    { retainUntil: until },
-  );
+  const latest = latestRetainUntil(now);
+  const refusals: Refusal[] = [];
+  if (Temporal.Instant.compare(until, point.expiresAt) < 0)
+    refusals.push({
+      code: 'InvalidInput',
+      message: `Recovery point ${point.pointId} is kept until ${point.expiresAt}; ${until} is before that.`,
+      action: 'Name a later date; to be rid of a point sooner, delete it.',
+    });
+  if (Temporal.Instant.compare(until, latest) > 0)
+    refusals.push({
+      code: 'InvalidInput',
+      message: `Recovery point ${point.pointId} can't be kept until ${until}: ${latest} is the latest date.`,
+    });
+  return judge(refusals, { retainUntil: until });
 }

@@ -24,6 +24,11 @@ export const retentionLimits = {
   Years: { least: 1, most: 99 },
 };
 
+/** The latest date that a single recovery point may be kept until: as far as any retention reaches. */
+export function latestRetainUntil(now: Temporal.Instant): Temporal.Instant {
+  return now.toZonedDateTimeISO('UTC').add({ years: retentionLimits.Years.most }).toInstant();
+}
+
 /** Days that snapshots may be kept for instant restore, and what they are kept when the policy does not say. */
 export function instantDaysOf(
   policyType: PolicyType,

@@ -397,7 +397,7 @@ describe('the main road over the API', () => {
     expect(point?.properties.recoveryPointTierDetails).toEqual([{ type: 'HardenedRP', status: 'Valid' }]);
     await expect(
       client.items.backup(item, { properties: { objectType: 'IaasVMBackupRequest' } }),
-    ).rejects.toMatchObject({ code: 'UserErrorProtectionNotActive' });
+    ).rejects.toMatchObject({ code: 'UserErrorBcmDatasourceNotPresent' });
   });
 });
 

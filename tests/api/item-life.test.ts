@@ -38,6 +38,15 @@ const backUp = async () =>
       await client.items.backup(item, { properties: { objectType: 'IaasVMBackupRequest' } }),
     ),
   );
+/** What ends each recovery point, and when it is removed; its expiry is shown only where it counts. */
+const ends = async () =>
+  (await client.recoveryPoints.list(item)).map(({ properties }) => {
+    const { keptUntil, removalTime } = properties.holdfast;
+    expect(properties.recoveryPointProperties.expiryTime === undefined).toBe(
+      keptUntil === 'deletion' || keptUntil === 'purge',
+    );
+    return [keptUntil, removalTime];
+  });
 const secure = (securitySettings: NonNullable<VaultUpdate['properties']>['securitySettings']) =>
   client.vaults.update(vault, { properties: { securitySettings } });
 const raw = (method: 'GET' | 'PUT' | 'POST' | 'DELETE' | 'PATCH', url: string, body?: object) =>
@@ -47,8 +56,8 @@ const raw = (method: 'GET' | 'PUT' | 'POST' | 'DELETE' | 'PATCH', url: string, b
     headers: { authorization: `Bearer ${server.token}` },
     ...(body && { payload: body }),
   });
-const pass = (hours: number) => {
-  server.estate.now = server.estate.now.add({ hours });
+const pass = (hours: number, seconds = 0) => {
+  server.estate.now = server.estate.now.add({ hours, seconds });
 };
 
 it('deletes the data as Azure does, brings it back, and purges it when the time is over', async () => {
@@ -61,6 +70,8 @@ it('deletes the data as Azure does, brings it back, and purges it when the time 
   await server.estate.settled(job?.name ?? '');
   const result = await raw('GET', new URL(String(deleted.headers.location)).pathname);
   expect(result.statusCode).toBe(204);
+  const { purgeAt } = (await shown()).holdfast;
+  expect(await ends()).toEqual([['purge', purgeAt]]);
   pass(24);
   expect(await shown()).toMatchObject({
     protectionState: 'ProtectionStopped',
@@ -82,14 +93,19 @@ it('deletes the data as Azure does, brings it back, and purges it when the time 
     protectionState: 'ProtectionStopped',
     isScheduledForDeferredDelete: false,
   });
+  expect(await ends()).toEqual([['deletion', undefined]]);
   await put({ policyId: await client.policies.id(vault, 'DefaultPolicy') });
   expect((await shown()).protectionState).toBe('Protected');
+  expect(await ends()).toEqual([['expiry', undefined]]);
 
   await client.operations.wait(await client.items.delete(item));
   await expect(client.items.purge(item)).rejects.toMatchObject({ code: 'UserErrorItemSoftDeleted' });
-  pass(14 * 24 - 24);
-  expect((await shown()).isDeferredDeleteScheduleUpcoming).toBe(true);
-  pass(24);
+  const upcoming = async () => (await shown()).isDeferredDeleteScheduleUpcoming;
+  pass(14 * 24 - 49, 3599);
+  expect(await upcoming()).toBe(false);
+  pass(0, 1);
+  expect(await upcoming()).toBe(true);
+  pass(48);
   await client.operations.wait(await client.items.purge(item));
   await expect(client.items.get(item)).rejects.toMatchObject({ code: 'ResourceNotFound' });
 });

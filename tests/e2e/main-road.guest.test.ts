@@ -216,7 +216,7 @@ it('gives the VM its own images back when protection stops, and keeps the points
   expect(kept.filter((point) => isIn(point, 'snapshot') || !isIn(point, 'vault'))).toEqual([]);
   for (const point of points.slice(0, 1)) await product.expectRestores(guest, point);
   const refused = await product.cli.refusal('backup', 'now', ...product.itemOf(guest));
-  expect(refused).toMatchObject({ exit: 11, code: 'UserErrorProtectionNotActive' });
+  expect(refused).toMatchObject({ exit: 11, code: 'UserErrorBcmDatasourceNotPresent' });
   // What the guest wrote on its layers is on its own disks now.
   await guest.shutdown();
   for (const disk of guest.disks) {

@@ -1,5 +1,5 @@
 import { findJob, type JobRow, type JobTaskRow, listJobs, type VaultRow } from '../../catalog/index.ts';
-import { HoldfastError } from '../../errors/index.ts';
+import { azureNumberOf, HoldfastError } from '../../errors/index.ts';
 import type { JobError, TaskProgress } from '../../jobs/index.ts';
 import { type Job, type JobTask, job as jobShape, jobStatus } from '../client/index.ts';
 import { backupManagementTypes, filterWord, parseFilter, parseMoment } from '../filter.ts';
@@ -76,7 +76,7 @@ export function presentJob(
         : {
             errorDetails: [
               {
-                errorCode: 0,
+                errorCode: azureNumberOf(error.code),
                 errorTitle: error.code,
                 errorString: error.message,
                 recommendations: [error.action],

@@ -12,9 +12,11 @@ import {
   deletePoint,
   extendPoint,
   type FrozenPoint,
+  retainedPoint,
   startRestore,
   undeletePoint,
 } from '../../jobs/index.ts';
+import { endOfPoint, type PointEnd } from '../../protection/index.ts';
 import { type RecoveryPoint, recoveryPointUpdate, restoreRequest } from '../client/index.ts';
 import { parseFilter, parseMoment } from '../filter.ts';
 import { noteOperation } from '../protocol/operation-registry.ts';
@@ -41,6 +43,7 @@ const azureConsistency = {
 function present(scope: ApiScope, vault: VaultRow, item: ItemRow, point: PointRow): RecoveryPoint {
   const frozen = JSON.parse(point.frozen_json) as FrozenPoint;
   const transfers = point.transfer_json === null ? [] : (JSON.parse(point.transfer_json) as DiskTransfer[]);
+  const end = endOfRow(item, point);
   return {
     id: scope.ids.point(vault, item, point.point_id),
     name: point.point_id,
@@ -66,14 +69,15 @@ function present(scope: ApiScope, vault: VaultRow, item: ItemRow, point: PointRo
         })),
       },
       recoveryPointProperties: {
-        expiryTime: point.expires_at,
+        ...(end.by === 'expiry' || end.by === 'removal' ? { expiryTime: point.expires_at } : {}),
         ...(point.rule_name === null ? {} : { ruleName: point.rule_name }),
         isSoftDeleted: point.soft_deleted_until !== null,
       },
       holdfast: {
         jobId: point.job_id,
         inReplica: point.in_replica === 1,
-        ...(point.soft_deleted_until !== null && { removalTime: point.soft_deleted_until }),
+        keptUntil: end.by,
+        ...(end.by === 'removal' || end.by === 'purge' ? { removalTime: end.at.toString() } : {}),
         ...(point.damaged === 1 && { damaged: true }),
         frozenMs: frozen.frozenMs,
         powerState: frozen.powerState,
@@ -96,6 +100,11 @@ function present(scope: ApiScope, vault: VaultRow, item: ItemRow, point: PointRo
       },
     },
   };
+}
+
+function endOfRow(item: ItemRow, point: PointRow): PointEnd {
+  const purgeAt = item.purge_at === null ? undefined : Temporal.Instant.from(item.purge_at);
+  return endOfPoint({ state: item.state, purgeAt }, retainedPoint(point));
 }
 
 /** Whether a point is offered: it can be restored from somewhere. */

@@ -81,8 +81,9 @@ export function addRecoveryPointCommands(program: Command, cli: Cli): void {
     const until = parseMoment(call.options.until, call.look.timeZone, 'end').toISOString();
     const point = await (await call.connect()).recoveryPoints.extend(at, call.name, until);
     call.json(point);
+    const { recoveryPointProperties: kept } = point.properties;
     call.write(
-      `Recovery point ${printable(point.name)} is kept until ${call.time(point.properties.recoveryPointProperties.expiryTime)}.\n`,
+      `Recovery point ${printable(point.name)} is kept until ${kept.expiryTime === undefined ? 'it is deleted' : call.time(kept.expiryTime)}.\n`,
     );
   });
 
@@ -122,10 +123,18 @@ export function addRecoveryPointCommands(program: Command, cli: Cli): void {
   });
 }
 
-/** When it expires; of a soft-deleted one, when it is removed. */
+/** What ends it, and when. */
 function expiry(call: Call, { recoveryPointProperties, holdfast }: Properties): Cell {
-  if (recoveryPointProperties.isSoftDeleted !== true) return call.time(recoveryPointProperties.expiryTime);
-  return { text: `soft-deleted, removed ${call.time(holdfast.removalTime)}`, tone: 'bad' };
+  switch (holdfast.keptUntil) {
+    case 'expiry':
+      return call.time(recoveryPointProperties.expiryTime);
+    case 'removal':
+      return { text: `soft-deleted, removed ${call.time(holdfast.removalTime)}`, tone: 'bad' };
+    case 'purge':
+      return { text: `purged ${call.time(holdfast.removalTime)}`, tone: 'bad' };
+    case 'deletion':
+      return 'kept until deleted';
+  }
 }
 
 /** Where the point can be restored from. */

@@ -128,6 +128,7 @@ export function point(name: string, time: string, tiers: ('InstantRP' | 'Hardene
       },
       recoveryPointProperties: { expiryTime: '2026-12-21T05:00:00Z' },
       holdfast: {
+        keptUntil: 'expiry',
         frozenMs: 12,
         powerState: 'running',
         disks: [{ target: 'vda', sizeBytes: 8 * GiB, format: 'qcow2', storedBytes: 2048 }],

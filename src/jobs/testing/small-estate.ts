@@ -33,7 +33,7 @@ import { JobEngine } from '../engine.ts';
 import { Estate } from '../estate.ts';
 import { expirePointsOperation } from '../expire-points.ts';
 import { createLimits } from '../limits.ts';
-import { maintenanceIdle } from '../maintenance.ts';
+import { defaultJobHistoryDays, maintenanceIdle } from '../maintenance.ts';
 import { followingPolicies, modifyPolicyOperation } from '../modify-policy.ts';
 import { planNextBackup } from '../next-backup.ts';
 import { underPolicy } from '../policies.ts';
@@ -225,7 +225,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
       log,
       signal: life.signal,
       snapshotRetryDelayMs: 1,
-      jobHistoryDays: 180,
+      jobHistoryDays: defaultJobHistoryDays,
     };
     engine.register('Backup', backupOperation(workshop));
     engine.register('Restore', restoreOperation(workshop));

@@ -97,7 +97,7 @@ export const protectedItem = z.object({
     policyType: z.enum(['V1', 'V2']).optional(),
     /** `Healthy` or `Unhealthy`, then why, where there is a reason. */
     protectionStatus: z.string(),
-    healthStatus: z.enum(['Passed', 'ActionSuggested']),
+    healthStatus: z.enum(['Passed', 'ActionSuggested', 'ActionRequired']),
     healthDetails: z.array(
       z.object({
         code: z.number(),

@@ -21,6 +21,7 @@ export const recoveryPoint = z.object({
       excludedDiskList: z.array(z.object({ lun: z.number(), name: z.string() })),
     }),
     recoveryPointProperties: z.object({
+      /** Absent while nothing but deleting the item's data, or its purge, ends the point. */
       expiryTime: z.string().optional(),
       ruleName: z.string().optional(),
       isSoftDeleted: z.boolean().optional(),
@@ -29,7 +30,12 @@ export const recoveryPoint = z.object({
       jobId: z.string().optional(),
       /** The vault's second store has it, too, or it alone. */
       inReplica: z.boolean().optional(),
-      /** Of a soft-deleted point: when it will be removed. */
+      /**
+       * What ends the point: its expiry; its removal, when it is soft-deleted; the purge of its item, when that is; or,
+       * where protection is stopped, nothing but deleting the data.
+       */
+      keptUntil: z.enum(['expiry', 'removal', 'purge', 'deletion']),
+      /** When it will be removed, or purged with its item. */
       removalTime: z.string().optional(),
       /** The last verification found that it can't be restored in full. */
       damaged: z.boolean().optional(),
