@@ -4,6 +4,7 @@
  *
  *   build DIRECTORY PACKS   enters packs of 500 chunks with random ids, and writes the index's table
  *   open DIRECTORY PACKS    opens the index from it and looks chunks up
+ *   rebuild DIRECTORY PACKS opens a store of which packs alone are left, as if index and table were lost
  */
 import { createCipheriv, randomFillSync } from 'node:crypto';
 import { openSync, readFileSync, writeSync } from 'node:fs';
@@ -13,14 +14,16 @@ import type { Backend } from '../src/store/backend.ts';
 import { fileSystemBackend } from '../src/store/backends/file-system.ts';
 import { ChunkIndex } from '../src/store/chunk-index.ts';
 import { IndexTables } from '../src/store/index-tables.ts';
-import { packIdOf, packName, packPrefix } from '../src/store/layout.ts';
+import { indexPrefix, packIdOf, packName, packPrefix, tablePrefix } from '../src/store/layout.ts';
 import { loadIndex } from '../src/store/load-index.ts';
 import {
+  encodeFooter,
   packEntryBytes,
   packFooterBytes,
   packHeaderBytes,
   packIdOfTrailer,
 } from '../src/store/pack-format.ts';
+import { PackIds } from '../src/store/pack-ids.ts';
 import { PackTable } from '../src/store/pack-table.ts';
 import { PackTrailers } from '../src/store/pack-trailers.ts';
 import { Quarantine } from '../src/store/verify/quarantine.ts';
@@ -62,27 +65,58 @@ function trailerOf(pack: number, trailer: Buffer = Buffer.alloc(trailerBytes)): 
   return trailer;
 }
 
-/** A store of which only index and table are there; of the packs there are the tables of contents. */
+const footerOffset = packBytes - packFooterBytes;
+const trailerOffset = footerOffset - trailerBytes;
+
+/** Names of the packs that are made up, in the order of their numbers. */
+function* packIdsIn(directory: string): Generator<string> {
+  const packIds = readFileSync(join(directory, 'packs'));
+  for (let at = 0; at < packIds.length; at += idBytes) yield packIds.toString('hex', at, at + idBytes);
+  free(packIds);
+}
+
+/** A store of which only index and table are there; of the packs there are the tables of contents and the footers. */
 function madeUpStore(directory: string, numberOf: (packId: string) => number): Backend {
   const files = fileSystemBackend(join(directory, 'store'));
   return {
     ...files,
     async *list(prefix) {
       if (prefix !== packPrefix) yield* files.list(prefix);
-      else {
-        const packIds = readFileSync(join(directory, 'packs'));
-        for (let at = 0; at < packIds.length; at += idBytes)
-          yield { name: packName(packIds.toString('hex', at, at + idBytes)), sizeBytes: packBytes };
-        free(packIds);
-      }
+      else for (const packId of packIdsIn(directory)) yield { name: packName(packId), sizeBytes: packBytes };
     },
     async get(name, range) {
       const packId = packIdOf(name);
       if (packId === undefined) return await files.get(name, range);
-      if (range?.offset !== packBytes - packFooterBytes - trailerBytes || range.length !== trailerBytes)
-        throw new Error(`only tables of contents are there to be read, not ${name}`);
       await setImmediate(); // as if it were read
-      return trailerOf(numberOf(packId), range.into);
+      const number = numberOf(packId);
+      if (range?.offset === trailerOffset && range.length === trailerBytes)
+        return trailerOf(number, range.into);
+      if (range?.offset !== footerOffset || range.length !== packFooterBytes)
+        throw new Error(`only tables of contents and footers are there to be read, not ${name}`);
+      const trailer = trailerOf(number);
+      const footer = encodeFooter(trailerOffset, trailer);
+      free(trailer);
+      return footer;
+    },
+  };
+}
+
+/** The same when all but the packs is lost. Segments can be written, and are only counted. */
+function strippedStore(directory: string): { backend: Backend; written: { bytes: number } } {
+  const numbers = new PackIds();
+  for (const packId of packIdsIn(directory)) numbers.number(packId);
+  const backend = madeUpStore(directory, (packId) => numbers.number(packId));
+  const written = { bytes: 0 };
+  return {
+    written,
+    backend: {
+      ...backend,
+      list: (prefix) =>
+        prefix === indexPrefix || prefix === tablePrefix ? (async function* () {})() : backend.list(prefix),
+      async put(name, parts) {
+        if (!name.startsWith(indexPrefix)) throw new Error(`${name} is not to be written`);
+        for await (const part of parts) written.bytes += part.length;
+      },
     },
   };
 }
@@ -116,7 +150,10 @@ async function build(directory: string, packCount: number) {
   const chunks = packCount * chunksInPack;
   const grownRssMib = mib(process.memoryUsage.rss());
   const begun = performance.now();
-  await new IndexTables(files, index, { names: [], packIds: [], chunks: 0 }).save(new Set(), () => false);
+  await new IndexTables(files, index, { names: [], packs: new Uint32Array(), chunks: 0 }).save(
+    new Set(),
+    () => false,
+  );
   return {
     insertsPerSecond: Math.round(chunks / insertSeconds),
     tableBytesPerChunk: index.table.bytes / chunks,
@@ -135,7 +172,7 @@ async function open(directory: string, packCount: number) {
   const { index, tables } = await loadIndex(backend, new Quarantine(backend));
   const openSeconds = (performance.now() - begun) / 1000;
   table = index.packs;
-  if (tables.packIds.length !== packCount) throw new Error('the table was not used');
+  if (tables.packs.length !== packCount) throw new Error('the table was not used');
   const measured = {
     openSeconds,
     openCpuSeconds: cpuSeconds() - begunCpu,
@@ -169,6 +206,37 @@ async function open(directory: string, packCount: number) {
   return { ...measured, inOrder, scattered, misses, rssMib, peakRssMib };
 }
 
+async function rebuild(directory: string, packCount: number) {
+  const { backend, written } = strippedStore(directory);
+  const begun = performance.now();
+  const begunCpu = cpuSeconds();
+  const { index } = await loadIndex(backend, new Quarantine(backend));
+  const measured = {
+    seconds: (performance.now() - begun) / 1000,
+    cpuSeconds: cpuSeconds() - begunCpu,
+    rssMib: mib(process.memoryUsage.rss()),
+    peakRssMib: Math.round(process.resourceUsage().maxRSS / 1024),
+    segmentBytes: written.bytes,
+  };
+  if (index.chunks !== packCount * chunksInPack) throw new Error('not all packs were taken in');
+  const found = await index.find([...batchesOf(idsOf(packCount - 1))].flat(), chunkBytes);
+  if (found.length !== chunksInPack || found.includes(undefined)) throw new Error('a look-up was wrong');
+  return { ...measured, makingSeconds: makingSecondsOf(packCount) };
+}
+
+/** Processor time that making up what a rebuild reads takes: a footer and a table of contents for each pack. */
+function makingSecondsOf(packCount: number): number {
+  const sample = Math.min(packCount, 2000);
+  const begun = cpuSeconds();
+  for (let pack = 0; pack < sample; pack++) {
+    const trailer = trailerOf(pack);
+    encodeFooter(trailerOffset, trailer);
+    free(trailer);
+    free(trailerOf(pack));
+  }
+  return ((cpuSeconds() - begun) * packCount) / sample;
+}
+
 function* batchesOf(ids: Buffer): Generator<Buffer[]> {
   for (let from = 0; from < ids.length; from += batch * idBytes) {
     const end = Math.min(ids.length, from + batch * idBytes);
@@ -198,4 +266,5 @@ async function lookUp(index: ChunkIndex, isThere: boolean, makeBatches: () => Ge
 const [, , operation, directory = '', packCount = ''] = process.argv;
 if (operation === 'build') console.log(JSON.stringify(await build(directory, Number(packCount))));
 else if (operation === 'open') console.log(JSON.stringify(await open(directory, Number(packCount))));
+else if (operation === 'rebuild') console.log(JSON.stringify(await rebuild(directory, Number(packCount))));
 else throw new Error(`not an operation: ${operation}`);

@@ -1,6 +1,6 @@
 /**
- * The store's index at a size that no test machine has a disk for: memory, the time to open it from its table, look-ups and
- * insertions. Its packs are made up; reading them costs nothing, so what is measured is the index.
+ * The store's index at a size that no test machine has a disk for: memory, the time to open it from its table, look-ups,
+ * insertions, and building it anew from the packs alone. Its packs are made up; reading them costs nothing, so what is measured is the index.
  */
 import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -10,7 +10,7 @@ import type { BenchReport } from './main.ts';
 import { UsageError } from './usage-error.ts';
 
 const chunksInPack = 500;
-const tableBytesPerChunk = 10;
+const tableBytesPerChunk = 8;
 const timeoutMs = 30 * 60_000;
 
 interface LookUps {
@@ -39,6 +39,16 @@ interface Opened {
   misses: LookUps;
 }
 
+interface Rebuilt {
+  seconds: number;
+  cpuSeconds: number;
+  /** Of these, what making up the packs took. */
+  makingSeconds: number;
+  rssMib: number;
+  peakRssMib: number;
+  segmentBytes: number;
+}
+
 export const indexBench = {
   usage: '[--json] [--chunks 4e6] [--dir DIR]',
   async run(args: readonly string[]): Promise<BenchReport> {
@@ -48,8 +58,13 @@ export const indexBench = {
       const packs = Math.ceil(chunks / chunksInPack);
       const built = await inProcess<Built>('build', directory, packs);
       const opened = await inProcess<Opened>('open', directory, packs);
-      print(packs * chunksInPack, built, opened);
-      return { medians: { chunks: packs * chunksInPack, built, opened }, ratios: {} };
+      const rebuilt = await inProcess<Rebuilt>('rebuild', directory, packs);
+      print(packs * chunksInPack, built, opened, rebuilt);
+      const peakMib = Math.max(opened.peakRssMib, built.grownRssMib, rebuilt.peakRssMib);
+      return {
+        medians: { chunks: packs * chunksInPack, built, opened, rebuilt },
+        ratios: { peak_memory_vs_1_gib: Number((peakMib / 1024).toFixed(4)) },
+      };
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
@@ -89,7 +104,7 @@ async function inProcess<T>(operation: string, directory: string, packs: number)
   return JSON.parse(stdout) as T;
 }
 
-function print(chunks: number, built: Built, opened: Opened): void {
+function print(chunks: number, built: Built, opened: Opened, rebuilt: Rebuilt): void {
   const rate = ({ perSecond, count, trailersRead }: LookUps) =>
     `${perSecond} a second of a processor; ${trailersRead} tables of contents read for ${count}`;
   const lines = [
@@ -110,6 +125,18 @@ function print(chunks: number, built: Built, opened: Opened): void {
     ['look-ups of what is not there', rate(opened.misses)],
     ['insertions', `${built.insertsPerSecond} a second of a processor`],
     ['table written in', `${built.saveSeconds.toFixed(2)} s`],
+    [
+      'rebuilt from the packs alone in',
+      `${rebuilt.seconds.toFixed(1)} s (${rebuilt.cpuSeconds.toFixed(1)} s of a processor, of which ${rebuilt.makingSeconds.toFixed(1)} for making the packs up)`,
+    ],
+    [
+      '  memory of the process',
+      `${rebuilt.rssMib} MiB, at most ${rebuilt.peakRssMib} MiB; ${mib(rebuilt.segmentBytes)} MiB of segments, counted and not kept`,
+    ],
   ];
   for (const [what = '', value = ''] of lines) console.log(`${what.padEnd(36)}${value}`);
+}
+
+function mib(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
 }

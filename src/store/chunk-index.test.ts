@@ -20,7 +20,7 @@ import { Quarantine } from './verify/quarantine.ts';
 /** Few distinct beginnings: most look-ups meet strangers, of which only the whole id tells. */
 function entry(chunk: number, offset: number): PackEntry {
   const id = Buffer.alloc(32, chunk);
-  id.writeUIntBE(chunk % 7, 0, 6);
+  id.writeUInt32BE(chunk % 7);
   const { data: kind } = chunkKinds;
   const lengths = { storedLength: 10 + chunk, plainLength: 100 + chunk };
   return { id, kind, codec: codecs.plain, offset, crc: chunk, ...lengths };

@@ -1,7 +1,8 @@
-import { EntryMap } from './entry-map.ts';
-import { FingerprintTable, lastEntry } from './fingerprint-table.ts';
+import type { EntryMap } from './entry-map.ts';
+import { FingerprintTable } from './fingerprint-table.ts';
 import type { IndexSection } from './index-segment.ts';
 import { type PackEntry, packEntryBytes, plainLengthIn, trailerEntry } from './pack-format.ts';
+import { type PackRange, PackRanges } from './pack-ranges.ts';
 import type { PackTable } from './pack-table.ts';
 import type { PackTrailers } from './pack-trailers.ts';
 import type { Quarantine } from './verify/quarantine.ts';
@@ -29,22 +30,10 @@ export interface FoundCopies {
 export const packStates = { kept: 0, condemned: 1, gone: 2 } as const;
 export type PackState = (typeof packStates)[keyof typeof packStates];
 
-/** Of a pack: the numbers `first` to `first + entries - 1` are its entries, in the order of its trailer. */
-export interface PackRange {
-  pack: number;
-  first: number;
-  entries: number;
-  /** As it was written. */
-  packBytes: number;
-  /** Of all its chunks. */
-  plainBytes: number;
-}
-
 const nothing: FoundCopies = { copies: [], doubtful: [] };
-const entriesPerHint = 256;
 
 /**
- * Chunk id to the places that hold it. In memory is only which entries may be of a chunk (`FingerprintTable`, about nine
+ * Chunk id to the places that hold it. In memory is only which entries may be of a chunk (`FingerprintTable`, about eight
  * bytes a chunk); the rest is in the packs' tables of contents, of which the ones used last are at hand. So look-ups are
  * asynchronous and for many ids at once; one that has no candidate reads nothing, and no candidate is believed before its
  * whole id has been compared. A copy in the
@@ -54,13 +43,7 @@ export class ChunkIndex {
   readonly packs: PackTable;
   readonly trailers: PackTrailers;
   readonly table = new FingerprintTable();
-  /** Ascending by first entry; the ones of packs that have gone stay until the store is closed. */
-  readonly #ranges: PackRange[] = [];
-  /** The range in which each stretch of entry numbers begins. */
-  readonly #hints: number[] = [];
-  #next = 0;
-  /** By pack number: its range. */
-  readonly #rangeOf: (PackRange | undefined)[] = [];
+  readonly #ranges = new PackRanges();
   readonly #states: PackState[] = [];
   readonly #quarantine: Quarantine;
 
@@ -89,67 +72,58 @@ export class ChunkIndex {
   addPack({ packId, packBytes, trailer }: IndexSection): void {
     const pack = this.packs.number(packId);
     this.trailers.keep(pack, trailer);
-    const known = this.#rangeOf[pack];
+    const known = this.#ranges.of(pack);
     if (known !== undefined) {
       this.#compareSize(known);
       return;
     }
     const entries = Math.floor(trailer.length / packEntryBytes);
-    const range = this.addRange({ pack, entries, packBytes, plainBytes: 0 });
+    const first = this.addRange({ pack, entries, packBytes, plainBytes: 0 });
+    let plainBytes = 0;
     for (let number = 0; number < entries; number++) {
       const plainLength = plainLengthIn(trailer, number);
       if (plainLength === undefined) continue;
-      range.plainBytes += plainLength;
-      this.table.insert(trailer, number * packEntryBytes, range.first + number);
+      plainBytes += plainLength;
+      this.table.insert(trailer, number * packEntryBytes, first + number);
     }
+    this.#ranges.addPlainBytes(pack, plainBytes);
   }
 
-  /** Numbers for the entries of a pack that has none; whoever asks brings them into the table. */
-  addRange(pack: Omit<PackRange, 'first'>): PackRange {
-    const range = { ...pack, first: this.#next };
-    if (this.#next + range.entries > lastEntry)
-      throw new Error('the numbers of the index are used up: close the store and open it again');
-    this.#next += range.entries;
-    this.#rangeOf[range.pack] = range;
+  /** Numbers for the entries of a pack that has none; whoever asks brings them into the table. Returns the first. */
+  addRange(range: Omit<PackRange, 'first'>): number {
+    const first = this.#ranges.add(range);
     this.#compareSize(range);
-    if (range.entries === 0) return range;
-    this.#ranges.push(range);
-    while (this.#hints.length * entriesPerHint < this.#next) this.#hints.push(this.#ranges.length - 1);
-    return range;
+    return first;
   }
 
   /** Of a pack that is gone for good. Its entries are ignored from now on, and swept later. */
   removePack(pack: number): void {
-    this.#rangeOf[pack] = undefined;
+    this.#ranges.remove(pack);
     this.trailers.forget(pack);
   }
 
   /** All entries so far have lower numbers. */
   get nextEntry(): number {
-    return this.#next;
+    return this.#ranges.end;
   }
 
   rangeOf(pack: number): PackRange | undefined {
-    return this.#rangeOf[pack];
+    return this.#ranges.of(pack);
   }
 
-  /** In the order of their entries, without those of packs that have gone. */
+  /** In the order of their entries, without those of packs that have gone or have none. */
   *ranges(): Generator<PackRange> {
-    for (const range of this.#ranges) if (this.#rangeOf[range.pack] === range) yield range;
+    for (const range of this.#ranges.live()) if (range.entries > 0) yield range;
   }
 
   /** The range with this entry; undefined when its pack has gone. */
   rangeWith(entry: number): PackRange | undefined {
-    let number = this.#hints[Math.floor(entry / entriesPerHint)] ?? 0;
-    while ((this.#ranges[number + 1]?.first ?? Number.POSITIVE_INFINITY) <= entry) number++;
-    const range = this.#ranges[number];
-    return range !== undefined && this.#rangeOf[range.pack] === range ? range : undefined;
+    return this.#ranges.with(entry);
   }
 
   /** Every entry so far whose pack has not gone, as it is. */
   liveEntries(): EntryMap {
-    const stretches = [...this.ranges()].map(({ first, entries }) => ({ first, entries, to: first }));
-    return new EntryMap(stretches, this.#next);
+    return this.#ranges.liveEntries();
   }
 
   /** Everything that is known of each chunk, in order. @throws StoreUnavailable */
@@ -175,7 +149,7 @@ export class ChunkIndex {
     });
     if (waiting.size > 0) {
       const loads = [...waiting].map(async ([pack, asked]) => {
-        const range = this.#rangeOf[pack];
+        const range = this.#ranges.of(pack);
         if (range === undefined) return;
         await this.trailers.use(pack, range.entries, (trailer) => {
           for (const { id, entry, found } of asked) this.#compare(id, entry, range, trailer, found);
@@ -277,21 +251,18 @@ export class ChunkIndex {
 
   /** What is in packs that have gone or been cut short is bad without a mark. */
   #isBad({ pack, offset, storedLength }: ChunkCopy): boolean {
-    const packId = this.packs.id(pack);
-    const sizeBytes = this.packs.sizeOf(packId) ?? 0;
-    return offset + storedLength > sizeBytes || this.#quarantine.isBad(packId, offset);
+    if (offset + storedLength > (this.packs.sizeAt(pack) ?? 0)) return true;
+    return this.#quarantine.packs > 0 && this.#quarantine.isBad(this.packs.id(pack), offset);
   }
 
-  #compareSize({ pack, packBytes }: PackRange): void {
-    const packId = this.packs.id(pack);
-    if ((this.packs.sizeOf(packId) ?? packBytes) < packBytes) this.packs.setShort(packId);
+  #compareSize({ pack, packBytes }: Omit<PackRange, 'first'>): void {
+    if ((this.packs.sizeAt(pack) ?? packBytes) < packBytes) this.packs.setShort(this.packs.id(pack));
   }
 
   #sumOfPresent(amountOf: (range: PackRange) => number): number {
     let sum = 0;
-    for (const range of this.#rangeOf)
-      if (range !== undefined && this.packs.sizeOf(this.packs.id(range.pack)) !== undefined)
-        sum += amountOf(range);
+    for (const range of this.#ranges.live())
+      if (this.packs.sizeAt(range.pack) !== undefined) sum += amountOf(range);
     return sum;
   }
 }

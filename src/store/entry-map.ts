@@ -1,3 +1,5 @@
+import { uint32Column } from './number-column.ts';
+
 /** Entries `first` to `first + entries - 1` become `to` and on. */
 export interface EntryStretch {
   first: number;
@@ -22,24 +24,31 @@ export class EntryMap {
   readonly end: number;
 
   /** `stretches`: ascending. Entries from `end` on have no number. */
-  constructor(stretches: readonly EntryStretch[], end: number) {
+  constructor(stretches: Iterable<EntryStretch>, end: number) {
     this.end = end;
-    this.#starts = Uint32Array.from(stretches, ({ first }) => first);
-    this.#ends = Uint32Array.from(stretches, ({ first, entries }) => first + entries);
-    this.#targets = Uint32Array.from(stretches, ({ to }) => to);
+    const starts = uint32Column();
+    const ends = uint32Column();
+    const targets = uint32Column();
+    let covered = 0;
+    let isSame = true;
+    for (const { first, entries, to } of stretches) {
+      if (entries === 0) continue;
+      starts.push(first);
+      ends.push(first + entries);
+      targets.push(to);
+      isSame &&= first === covered && to === first;
+      covered = first + entries;
+    }
+    this.#starts = starts.numbers;
+    this.#ends = ends.numbers;
+    this.#targets = targets.numbers;
+    this.#same = isSame && covered === end ? end : -1;
     this.#hints = new Uint32Array(Math.ceil(end / entriesPerHint));
     let next = 0;
     for (let hint = 0; hint < this.#hints.length; hint++) {
       while ((this.#starts[next + 1] ?? Number.POSITIVE_INFINITY) <= hint * entriesPerHint) next++;
       this.#hints[hint] = next;
     }
-    let covered = 0;
-    const isSame = stretches.every(({ first, entries, to }) => {
-      const follows = first === covered && to === first;
-      covered = first + entries;
-      return follows;
-    });
-    this.#same = isSame && covered === end ? end : -1;
   }
 
   get(entry: number): number | undefined {

@@ -1,23 +1,46 @@
 /**
- * Which entries may be of a chunk, told by 42 bits of its id: 8 bytes an entry, and a few more that are empty. What is
+ * Which entries may be of a chunk, told by 35 bits of its id: 7 bytes an entry, and a few more that are empty. What is
  * found here is a candidate, to be compared with the whole id by whoever has it; what is not found here is not there.
  *
- * The first ten bits choose one of 1024 shards, and each grows alone and by a sixteenth, so that there are never two of
- * the whole. The next 32 are the key. A slot is a key and an entry number plus one; 0 is an empty slot. Keys ascend along
+ * The first eleven bits choose one of 2048 shards, and each grows alone and by a sixteenth, so that there are never two of
+ * the whole. The next 24 are the key. A slot is a key and an entry number plus one; 0 is an empty slot. Keys ascend along
  * a shard: a key's home is its share of the capacity, and it stands there or behind the smaller ones that have been pushed
  * out of their homes (linear probing in order). So a look-up ends at the first larger key, a full table is still quick,
  * and growing and sweeping are one pass in order. Ids are hashes already: their bits are as even as any.
  */
-export const shardCount = 1024;
+export const shardCount = 2048;
+
+/** Of a key. The highest one is an empty slot's; a chunk with that one has the one before. */
+export const keyBytes = 3;
+const emptyKey = 0xff_ffff;
+const numberBytes = 4;
+const slotBytes = numberBytes + keyBytes;
 
 /** The highest entry number there can be. */
 export const lastEntry = 0xffff_fffe;
 
-interface Shard {
-  slots: Uint32Array;
+/**
+ * Keys lie behind all numbers, in the same memory: a search goes over keys alone, and a dozen of them share a line of the
+ * processor's cache.
+ */
+interface Slots {
+  /** Entry numbers plus one. */
+  numbers: Uint32Array;
+  /** Bytes, the highest first. */
+  keys: Uint8Array;
+}
+
+interface Shard extends Slots {
   /** Homes. Behind the last there is room for those that were pushed over the end. */
   capacity: number;
   count: number;
+}
+
+/** What is in a shard, keys ascending: the number and the key of each entry. */
+export interface PackedShard {
+  entries: Uint32Array;
+  /** {@link keyBytes} for each, the highest first. */
+  keys: Uint8Array;
 }
 
 const none: readonly number[] = [];
@@ -32,23 +55,24 @@ export class FingerprintTable {
 
   /** Memory taken. */
   get bytes(): number {
-    return this.#shards.reduce((sum, shard) => sum + (shard?.slots.byteLength ?? 0), 0);
+    const bytesOf = (shard: Shard | undefined) =>
+      shard === undefined ? 0 : shard.numbers.byteLength + shard.keys.byteLength;
+    return this.#shards.reduce((sum, shard) => sum + bytesOf(shard), 0);
   }
 
   /** The entries that may be of the chunk with this id; those of one chunk in the order they came. */
   candidates(id: Uint8Array): readonly number[] {
     const shard = this.#shards[shardOf(id, 0)];
     if (shard === undefined) return none;
-    const { slots, capacity } = shard;
+    const { numbers, keys, capacity } = shard;
     const key = keyOf(id, 0);
     let found: number[] | undefined;
-    for (let at = homeOf(key, capacity) * 2; at < slots.length; at += 2) {
-      const value = slots[at + 1] ?? 0;
-      const other = slots[at] ?? 0;
-      if (value === 0 || other > key) break;
+    for (let slot = homeOf(key, capacity); slot < numbers.length; slot++) {
+      const other = keyAt(keys, slot);
+      if (other > key) break; // as an empty slot's is
       if (other === key) {
         found ??= [];
-        found.push(value - 1);
+        found.push((numbers[slot] ?? 0) - 1);
       }
     }
     return found ?? none;
@@ -77,42 +101,49 @@ export class FingerprintTable {
     }
   }
 
-  /** The slots in use of one shard, their keys ascending: key and entry number by turns. */
-  packed(number: number, numberOf: (entry: number) => number | undefined): Uint32Array {
+  /** What is in one shard; entries that `numberOf` knows no number for stay out. */
+  packed(number: number, numberOf: (entry: number) => number | undefined): PackedShard {
     const shard = this.#shards[number];
-    const packed = new Uint32Array((shard?.count ?? 0) * 2);
+    const count = shard?.count ?? 0;
+    const entries = new Uint32Array(count);
+    const keys = new Uint8Array(count * keyBytes);
     let used = 0;
     if (shard !== undefined) {
-      for (let at = 0; at < shard.slots.length; at += 2) {
-        const value = shard.slots[at + 1] ?? 0;
+      for (let slot = 0; slot < shard.numbers.length; slot++) {
+        const value = shard.numbers[slot] ?? 0;
         const entry = value === 0 ? undefined : numberOf(value - 1);
         if (entry === undefined) continue;
-        packed[used++] = shard.slots[at] ?? 0;
-        packed[used++] = entry;
+        entries[used] = entry;
+        setKey(keys, used, keyAt(shard.keys, slot));
+        used++;
       }
     }
-    return packed.subarray(0, used);
+    return { entries: entries.subarray(0, used), keys: keys.subarray(0, used * keyBytes) };
   }
 
   /**
    * Fills an empty shard with what `packed` made of one; false, and nothing done, if that cannot be. Entries that
    * `numberOf` knows no number for stay out.
    */
-  fill(number: number, packed: Uint32Array, numberOf: (entry: number) => number | undefined): boolean {
-    if (this.#shards[number] !== undefined || packed.length % 2 !== 0) return false;
-    const count = packed.length / 2;
-    if (count === 0) return true;
-    const shard = newShard(Math.ceil(count / fullest) + 1);
+  fill(
+    number: number,
+    { entries, keys }: PackedShard,
+    numberOf: (entry: number) => number | undefined,
+  ): boolean {
+    if (this.#shards[number] !== undefined || keys.length !== entries.length * keyBytes) return false;
+    if (entries.length === 0) return true;
+    const shard = newShard(Math.ceil(entries.length / fullest) + 1);
     let next = 0;
-    for (let from = 0; from < packed.length; from += 2) {
-      const key = packed[from] ?? 0;
-      if (from > 0 && key < (packed[from - 2] ?? 0)) return false;
-      const entry = numberOf(packed[from + 1] ?? 0);
+    let before = 0;
+    for (let from = 0; from < entries.length; from++) {
+      const key = keyAt(keys, from);
+      if (key < before || key === emptyKey) return false;
+      before = key;
+      const entry = numberOf(entries[from] ?? 0);
       if (entry === undefined) continue;
-      while (Math.max(next, homeOf(key, shard.capacity)) * 2 >= shard.slots.length) next = grow(shard);
+      while (Math.max(next, homeOf(key, shard.capacity)) >= shard.numbers.length) next = grow(shard);
       next = Math.max(next, homeOf(key, shard.capacity));
-      shard.slots[next * 2] = key;
-      shard.slots[next * 2 + 1] = entry + 1;
+      setSlot(shard, next, key, entry + 1);
       next++;
       shard.count++;
     }
@@ -135,55 +166,91 @@ function mostOf(capacity: number): number {
 }
 
 function shardOf(ids: Uint8Array, at: number): number {
-  return ((ids[at] ?? 0) << 2) | ((ids[at + 1] ?? 0) >> 6);
+  return ((ids[at] ?? 0) << 3) | ((ids[at + 1] ?? 0) >> 5);
 }
 
 function keyOf(ids: Uint8Array, at: number): number {
-  return (
-    (((ids[at + 2] ?? 0) << 24) |
-      ((ids[at + 3] ?? 0) << 16) |
-      ((ids[at + 4] ?? 0) << 8) |
-      (ids[at + 5] ?? 0)) >>>
-    0
-  );
+  const key =
+    (((ids[at + 1] ?? 0) & 0x1f) << 19) |
+    ((ids[at + 2] ?? 0) << 11) |
+    ((ids[at + 3] ?? 0) << 3) |
+    ((ids[at + 4] ?? 0) >> 5);
+  return Math.min(key, emptyKey - 1);
 }
 
 /** Never falls as the key rises, which is all that is needed of it. */
 function homeOf(key: number, capacity: number): number {
-  return Math.floor((key * capacity) / 0x1_0000_0000);
+  return Math.floor((key * capacity) / 0x100_0000);
+}
+
+function keyAt(keys: Uint8Array, slot: number): number {
+  const at = slot * keyBytes;
+  return ((keys[at] ?? 0) << 16) | ((keys[at + 1] ?? 0) << 8) | (keys[at + 2] ?? 0);
+}
+
+function setKey(keys: Uint8Array, slot: number, key: number): void {
+  const at = slot * keyBytes;
+  keys[at] = key >> 16;
+  keys[at + 1] = key >> 8;
+  keys[at + 2] = key;
+}
+
+/** `value`: an entry's number plus one. */
+function setSlot({ numbers, keys }: Slots, slot: number, key: number, value: number): void {
+  numbers[slot] = value;
+  setKey(keys, slot, key);
+}
+
+function empty(slots: Slots, slot: number): void {
+  setSlot(slots, slot, emptyKey, 0);
 }
 
 function newShard(capacity: number): Shard {
-  return { slots: newSlots(capacity), capacity, count: 0 };
+  return { ...newSlots(capacity), capacity, count: 0 };
 }
 
 /**
  * Larger shards have memory that can grow where it is: from the heap, pieces of ever new sizes among the tables of contents
- * that come and go would leave a third of it unusable. Smaller ones are quicker without.
+ * that come and go would leave a third of it unusable. Smaller ones are quicker without, and the kernel has only so many
+ * mappings for a process, of which such a shard takes two.
  */
 const fixedBytes = 64 * 1024;
 const roomToGrow = 4;
 
-function newSlots(capacity: number): Uint32Array {
-  const bytes = wordsFor(capacity) * 4;
-  if (bytes <= fixedBytes) return new Uint32Array(bytes / 4);
-  return new Uint32Array(new ArrayBuffer(bytes, { maxByteLength: bytes * roomToGrow }), 0, bytes / 4);
+function newSlots(capacity: number): Slots {
+  const count = slotsFor(capacity);
+  const bytes = count * slotBytes;
+  const isFixed = bytes <= fixedBytes;
+  const memory = new ArrayBuffer(bytes, isFixed ? {} : { maxByteLength: bytes * roomToGrow });
+  const slots = slotsIn(memory, count);
+  slots.keys.fill(0xff);
+  return slots;
 }
 
-function wordsFor(capacity: number): number {
-  return (capacity + 8 + (capacity >> 7)) * 2;
+function slotsIn(memory: ArrayBuffer, count: number): Slots {
+  return {
+    numbers: new Uint32Array(memory, 0, count),
+    keys: new Uint8Array(memory, count * numberBytes, count * keyBytes),
+  };
+}
+
+function slotsFor(capacity: number): number {
+  return capacity + 8 + (capacity >> 7);
 }
 
 /** False when there is no room behind. */
-function place({ slots, capacity }: Shard, key: number, entry: number): boolean {
-  let at = homeOf(key, capacity) * 2;
-  while (at < slots.length && slots[at + 1] !== 0 && (slots[at] ?? 0) <= key) at += 2;
-  let free = at;
-  while (free < slots.length && slots[free + 1] !== 0) free += 2;
-  if (free >= slots.length) return false;
-  if (free > at) slots.copyWithin(at + 2, at, free);
-  slots[at] = key;
-  slots[at + 1] = entry + 1;
+function place(shard: Shard, key: number, entry: number): boolean {
+  const { numbers, keys, capacity } = shard;
+  let slot = homeOf(key, capacity);
+  while (slot < numbers.length && keyAt(keys, slot) <= key) slot++;
+  let free = slot;
+  while (free < numbers.length && numbers[free] !== 0) free++;
+  if (free >= numbers.length) return false;
+  if (free > slot) {
+    numbers.copyWithin(slot + 1, slot, free);
+    keys.copyWithin((slot + 1) * keyBytes, slot * keyBytes, free * keyBytes);
+  }
+  setSlot(shard, slot, key, entry + 1);
   return true;
 }
 
@@ -192,48 +259,54 @@ function place({ slots, capacity }: Shard, key: number, entry: number): boolean 
  * homes, none is pushed further out.
  */
 function grow(shard: Shard): number {
-  const old = shard.slots;
+  const { numbers, keys } = shard;
+  const memory = numbers.buffer;
+  if (!(memory instanceof ArrayBuffer)) throw new Error('the memory of a shard is its own');
   shard.capacity += (shard.capacity >> 4) + 8;
-  const bytes = wordsFor(shard.capacity) * 4;
-  if (old.buffer instanceof ArrayBuffer && old.buffer.resizable && bytes <= old.buffer.maxByteLength) {
-    old.buffer.resize(bytes);
-    shard.slots = new Uint32Array(old.buffer, 0, bytes / 4);
-    return spread(shard, old.length);
+  const count = slotsFor(shard.capacity);
+  if (memory.resizable && count * slotBytes <= memory.maxByteLength) {
+    memory.resize(count * slotBytes);
+    const bytes = new Uint8Array(memory);
+    bytes.copyWithin(count * numberBytes, keys.byteOffset, keys.byteOffset + keys.length);
+    Object.assign(shard, slotsIn(memory, count));
+    return spread(shard, numbers.length);
   }
-  shard.slots = newSlots(shard.capacity);
-  const end = move(old, shard, () => true);
+  Object.assign(shard, newSlots(shard.capacity));
+  const end = move({ numbers, keys }, shard, () => true);
   // Freed now and not when the garbage collector comes: with all shards growing, that would be another table.
-  if (old.buffer instanceof ArrayBuffer) old.buffer.transfer(0);
+  memory.transfer(0);
   return end;
 }
 
-/** Makes use of more memory behind the first `used` numbers: everything to its end, and from there to where it belongs. */
-function spread({ slots, capacity }: Shard, used: number): number {
-  let first = slots.length;
-  for (let at = used - 2; at >= 0; at -= 2) {
-    const value = slots[at + 1] ?? 0;
+/**
+ * Makes use of more memory behind the first `used` slots, whatever it holds: everything to its end, and from there to where
+ * it belongs.
+ */
+function spread(shard: Shard, used: number): number {
+  const { numbers, keys, capacity } = shard;
+  let first = numbers.length;
+  for (let slot = used - 1; slot >= 0; slot--) {
+    const value = numbers[slot] ?? 0;
     if (value === 0) continue;
-    first -= 2;
-    slots[first] = slots[at] ?? 0;
-    slots[first + 1] = value;
+    first--;
+    setSlot(shard, first, keyAt(keys, slot), value);
   }
   let next = 0;
-  for (let at = first; at < slots.length; at += 2) {
-    const key = slots[at] ?? 0;
-    const value = slots[at + 1] ?? 0;
+  for (let slot = first; slot < numbers.length; slot++) {
+    const key = keyAt(keys, slot);
+    const value = numbers[slot] ?? 0;
     const place = Math.max(next, homeOf(key, capacity));
-    for (let empty = next; empty < place; empty++) slots[empty * 2 + 1] = 0;
-    slots[place * 2] = key;
-    slots[place * 2 + 1] = value;
+    for (; next < place; next++) empty(shard, next);
+    setSlot(shard, place, key, value);
     next = place + 1;
   }
-  for (let empty = next; empty * 2 < slots.length; empty++) slots[empty * 2 + 1] = 0;
+  for (let slot = next; slot < numbers.length; slot++) empty(shard, slot);
   return next;
 }
 
 function compact(shard: Shard, keep: (entry: number) => boolean): void {
   shard.count = 0;
-  move(shard.slots, shard, keep, () => shard.count++);
+  move(shard, shard, keep, () => shard.count++);
 }
 
 /**
@@ -241,22 +314,20 @@ function compact(shard: Shard, keep: (entry: number) => boolean): void {
  * back.
  */
 function move(
-  from: Uint32Array,
+  from: Slots,
   to: Shard,
   keep: (entry: number) => boolean,
   onKept: () => void = () => {},
 ): number {
   let next = 0;
-  const { slots, capacity } = to;
-  for (let at = 0; at < from.length; at += 2) {
-    const key = from[at] ?? 0;
-    const value = from[at + 1] ?? 0;
+  for (let slot = 0; slot < from.numbers.length; slot++) {
+    const value = from.numbers[slot] ?? 0;
     if (value === 0) continue;
-    if (from === slots) slots[at + 1] = 0;
+    const key = keyAt(from.keys, slot);
+    if (from === to) empty(to, slot);
     if (!keep(value - 1)) continue;
-    next = Math.max(next, homeOf(key, capacity));
-    slots[next * 2] = key;
-    slots[next * 2 + 1] = value;
+    next = Math.max(next, homeOf(key, to.capacity));
+    setSlot(to, next, key, value);
     next++;
     onKept();
   }

@@ -2,21 +2,22 @@ import { hash } from 'node:crypto';
 import { endianness } from 'node:os';
 import { crc32 } from 'node:zlib';
 import type { Backend, ObjectInfo } from './backend.ts';
-import type { ChunkIndex, PackRange } from './chunk-index.ts';
+import type { ChunkIndex } from './chunk-index.ts';
 import { EntryMap, type EntryStretch } from './entry-map.ts';
-import { lastEntry, shardCount } from './fingerprint-table.ts';
+import { keyBytes, lastEntry, type PackedShard, shardCount } from './fingerprint-table.ts';
 import { mapOrdered } from './map-ordered.ts';
+import { uint32Column } from './number-column.ts';
 import { fetchObject } from './object-access.ts';
 
 /** Byte layout of stored index tables; `docs/store-format.md` has it in words. */
-const tableVersion = 1;
+const tableVersion = 2;
 const headerMagic = Buffer.from('HFTABLE\n', 'latin1');
 const footerMagic = Buffer.from('HFTBEND\n', 'latin1');
 const headerBytes = 16;
 const packRecordBytes = 64;
 const blockRecordBytes = 40;
 const footerBytes = 64;
-const slotBytes = 8;
+const numberBytes = 4;
 
 /** Blocks fetched in one call, and calls open at once. */
 const fetchBytes = 2 * 1024 * 1024;
@@ -34,31 +35,35 @@ export async function* tableParts(
   segments: readonly string[],
   isIn: (packId: string) => boolean,
 ): AsyncGenerator<Buffer> {
-  const ranges: PackRange[] = [];
-  const stretches: EntryStretch[] = [];
-  let total = 0;
-  for (const range of index.ranges()) {
-    if (!isIn(index.packs.id(range.pack))) continue;
-    ranges.push(range);
-    stretches.push({ first: range.first, entries: range.entries, to: total });
-    total += range.entries;
+  const packsIn = uint32Column();
+  const firsts = uint32Column();
+  function* stretches(): Generator<EntryStretch> {
+    let total = 0;
+    for (const { pack, first, entries } of index.ranges()) {
+      if (!isIn(index.packs.id(pack))) continue;
+      packsIn.push(pack);
+      firsts.push(first);
+      yield { first, entries, to: total };
+      total += entries;
+    }
   }
-  const numbers = new EntryMap(stretches, index.nextEntry);
+  const numbers = new EntryMap(stretches(), index.nextEntry);
   const numberOf = (entry: number) => numbers.get(entry);
   yield tableHeader();
   const blocks = Buffer.alloc(shardCount * blockRecordBytes);
   let at = headerBytes;
   for (let shard = 0; shard < shardCount; shard++) {
-    const slots = index.table.packed(shard, numberOf);
-    const block = inOrder(Buffer.from(slots.buffer, slots.byteOffset, slots.byteLength));
-    blocks.writeUInt32LE(slots.length / 2, shard * blockRecordBytes);
+    const packed = index.table.packed(shard, numberOf);
+    const block = blockOf(packed);
+    blocks.writeUInt32LE(packed.entries.length, shard * blockRecordBytes);
     sumOf(block).copy(blocks, shard * blockRecordBytes + 8);
     at += block.length;
     if (block.length > 0) yield block;
   }
-  const packs = Buffer.alloc(ranges.length * packRecordBytes);
-  for (const [number, range] of ranges.entries()) {
-    if (index.rangeOf(range.pack) !== range) throw new StaleTable();
+  const packs = Buffer.alloc(packsIn.length * packRecordBytes);
+  for (let number = 0; number < packsIn.length; number++) {
+    const range = index.rangeOf(packsIn.get(number));
+    if (range === undefined || range.first !== firsts.get(number)) throw new StaleTable();
     const record = number * packRecordBytes;
     packs.write(index.packs.id(range.pack), record, 'hex');
     packs.writeBigUInt64LE(BigInt(range.packBytes), record + 32);
@@ -70,13 +75,36 @@ export async function* tableParts(
   yield head;
   const footer = Buffer.alloc(footerBytes);
   footer.writeBigUInt64LE(BigInt(at), 0);
-  footer.writeUInt32LE(ranges.length, 8);
+  footer.writeUInt32LE(packsIn.length, 8);
   footer.writeUInt32LE(names.length, 12);
   hash('sha256', head, 'buffer').copy(footer, 16);
   footer.writeUInt16LE(tableVersion, 48);
   footer.writeUInt32LE(crc32(footer.subarray(0, 52)), 52);
   footerMagic.copy(footer, 56);
   yield footer;
+}
+
+/** Of so many entries: their numbers, their keys, and zeros up to the next number. */
+function blockBytesOf(entries: number): number {
+  return Math.ceil((entries * (numberBytes + keyBytes)) / numberBytes) * numberBytes;
+}
+
+function blockOf({ entries, keys }: PackedShard): Buffer {
+  const block = Buffer.alloc(blockBytesOf(entries.length));
+  const numbers = Buffer.from(entries.buffer, entries.byteOffset, entries.byteLength);
+  inOrder(numbers).copy(block);
+  block.set(keys, numbers.length);
+  return block;
+}
+
+/** Uses the memory of the block, which begins at a multiple of four. */
+function packedIn(block: Buffer, entries: number): PackedShard {
+  const keysAt = entries * numberBytes;
+  inOrder(block.subarray(0, keysAt));
+  return {
+    entries: new Uint32Array(block.buffer, block.byteOffset, entries),
+    keys: block.subarray(keysAt, keysAt + entries * keyBytes),
+  };
 }
 
 function tableHeader(): Buffer {
@@ -93,12 +121,12 @@ interface TablePack {
   plainBytes: number;
 }
 
-/** What a stored table says beside the slots. */
+/** What a stored table says beside the blocks. */
 interface TableHead {
   packs: Buffer;
   segments: string[];
-  /** Slots of each shard, and where they are. */
-  blocks: { offset: number; length: number; sum: Buffer }[];
+  /** One for each shard. */
+  blocks: { entries: number; offset: number; length: number; sum: Buffer }[];
 }
 
 /** Undefined when it is damaged, of another version, or not there: it is a cache. */
@@ -124,8 +152,9 @@ async function readHead(backend: Backend, { name, sizeBytes }: ObjectInfo): Prom
   const blocks: TableHead['blocks'] = [];
   let next = headerBytes;
   for (let at = blocksAt; at < namesAt; at += blockRecordBytes) {
-    const blockBytes = head.readUInt32LE(at) * slotBytes;
-    blocks.push({ offset: next, length: blockBytes, sum: head.subarray(at + 8, at + 40) });
+    const entries = head.readUInt32LE(at);
+    const blockBytes = blockBytesOf(entries);
+    blocks.push({ entries, offset: next, length: blockBytes, sum: head.subarray(at + 8, at + 40) });
     next += blockBytes;
   }
   if (next !== offset) return undefined;
@@ -144,12 +173,12 @@ function* packRecords(packs: Buffer): Generator<TablePack> {
     };
 }
 
-/** Checked slots of all shards in order, in stretches of a bounded size; undefined for one that is damaged. */
+/** What is in all shards, checked and in order, in stretches of a bounded size; undefined for one that is damaged. */
 async function* readBlocks(
   backend: Backend,
   name: string,
   blocks: TableHead['blocks'],
-): AsyncGenerator<{ shard: number; slots: Uint32Array | undefined }> {
+): AsyncGenerator<{ shard: number; packed: PackedShard | undefined }> {
   async function* stretches() {
     for (let from = 0; from < blocks.length; ) {
       let end = from;
@@ -178,16 +207,14 @@ async function* readBlocks(
   });
   for await (const { from, end, into, bytes } of fetched) {
     let at = 0;
-    // Whoever gets the slots is through with them when the next are asked for.
+    // Whoever gets a shard is through with it when the next is asked for.
     using _ = { [Symbol.dispose]: () => void into.buffer.transfer(0) };
     for (let shard = from; shard < end; shard++) {
-      const { length = 0, sum } = blocks[shard] ?? {};
+      const { entries = 0, length = 0, sum } = blocks[shard] ?? {};
       const block = bytes?.subarray(at, at + length);
       at += length;
       const isRight = block !== undefined && sum !== undefined && sumOf(block).equals(sum);
-      if (isRight) inOrder(block);
-      const slots = isRight ? new Uint32Array(block.buffer, block.byteOffset, length / 4) : undefined;
-      yield { shard, slots };
+      yield { shard, packed: isRight ? packedIn(block, entries) : undefined };
     }
   }
 }
@@ -204,7 +231,7 @@ function inOrder(numbers: Buffer): Buffer {
 }
 
 /**
- * Fills an empty index from a stored table: the packs it covers (those to which `isGone` applies are left out) and the
+ * Fills an empty index from a stored table: the numbers of the packs it covers (those to which `isGone` applies are left out) and the
  * segments that need not be read any more. Undefined when anything is wrong with it: the index is of no use then.
  */
 export async function loadTable(
@@ -212,32 +239,32 @@ export async function loadTable(
   object: ObjectInfo,
   index: ChunkIndex,
   isGone: (packId: string) => boolean,
-): Promise<{ packIds: string[]; segments: string[] } | undefined> {
+): Promise<{ packs: Uint32Array; segments: string[] } | undefined> {
   const head = await readHead(backend, object);
   if (head === undefined) return undefined;
-  const { packs, segments, blocks } = head;
-  const packIds: string[] = [];
-  for (const { packId, ...rest } of packRecords(packs)) {
+  const { segments, blocks } = head;
+  const packs = uint32Column();
+  for (const { packId, ...rest } of packRecords(head.packs)) {
     const pack = index.packs.number(packId);
     if (index.nextEntry + rest.entries > lastEntry || index.rangeOf(pack) !== undefined) return undefined;
     index.addRange({ pack, ...rest });
-    packIds.push(index.packs.id(pack)); // the string that is kept already
+    packs.push(pack);
     // Its numbers stay unused: so all others are what the table says.
     if (isGone(packId)) index.removePack(pack);
     else if (index.packs.sizeOf(packId) === undefined) index.packs.setLost(packId);
   }
   const numbers = index.liveEntries();
   const numberOf = (entry: number) => numbers.get(entry);
-  for await (const { shard, slots } of readBlocks(backend, object.name, blocks))
-    if (slots === undefined || !index.table.fill(shard, slots, numberOf)) return undefined;
-  return { packIds, segments };
+  for await (const { shard, packed } of readBlocks(backend, object.name, blocks))
+    if (packed === undefined || !index.table.fill(shard, packed, numberOf)) return undefined;
+  return { packs: packs.numbers, segments };
 }
 
 /** Whether all of a stored table is as it was written. */
 export async function isTableWhole(backend: Backend, object: ObjectInfo): Promise<boolean> {
   const head = await readHead(backend, object);
   if (head === undefined) return false;
-  for await (const { slots } of readBlocks(backend, object.name, head.blocks))
-    if (slots === undefined) return false;
+  for await (const { packed } of readBlocks(backend, object.name, head.blocks))
+    if (packed === undefined) return false;
   return true;
 }

@@ -9,8 +9,8 @@ import { indexPrefix, segmentSuffix, tablePrefix, tableSuffix } from './layout.t
 export interface FoundTables {
   /** Of all objects there are, the useful and the others. */
   names: string[];
-  /** Packs in the one that was used. */
-  packIds: readonly string[];
+  /** Numbers of the packs in the one that was used. */
+  packs: Uint32Array;
   /** Entries in it. */
   chunks: number;
 }
@@ -28,7 +28,7 @@ export class IndexTables {
   readonly #index: ChunkIndex;
   readonly #chunksBefore: number;
   #names: readonly string[];
-  #packIds: readonly string[];
+  #packs: Uint32Array;
   #chunks: number;
 
   constructor(backend: Backend, index: ChunkIndex, found: FoundTables, chunksBefore = chunksBeforeTable) {
@@ -36,7 +36,7 @@ export class IndexTables {
     this.#index = index;
     this.#chunksBefore = chunksBefore;
     this.#names = found.names;
-    this.#packIds = found.packIds;
+    this.#packs = found.packs;
     this.#chunks = found.chunks;
   }
 
@@ -46,7 +46,7 @@ export class IndexTables {
   }
 
   mentions(isGone: (packId: string) => boolean): boolean {
-    return this.#packIds.some(isGone);
+    return this.#packs.some((pack) => isGone(this.#index.packs.id(pack)));
   }
 
   /**
@@ -58,13 +58,13 @@ export class IndexTables {
     const segments: string[] = [];
     for await (const { name } of this.#backend.list(indexPrefix))
       if (name.endsWith(segmentSuffix) && entered.has(name)) segments.push(name);
-    const packIds = [...this.#index.ranges()].map(({ pack }) => this.#index.packs.id(pack));
+    const packs = Uint32Array.from(this.#index.ranges(), ({ pack }) => pack);
     const chunks = this.#index.table.count;
     const name = `${tablePrefix}${randomUUID()}${tableSuffix}`;
     const isWritten = await this.#put(name, segments, isOut);
     if (!isWritten && !this.mentions(isOut)) return;
     await this.#drop(isWritten ? name : undefined);
-    this.#packIds = isWritten ? packIds.filter((packId) => !isOut(packId)) : [];
+    this.#packs = isWritten ? packs.filter((pack) => !isOut(this.#index.packs.id(pack))) : new Uint32Array();
     this.#chunks = isWritten ? chunks : 0;
   }
 
@@ -84,7 +84,7 @@ export class IndexTables {
     for (const one of gone) await this.#backend.delete(one);
     this.#names = this.#names.filter((other) => !gone.includes(other));
     if (this.#names.length > 0) return;
-    this.#packIds = [];
+    this.#packs = new Uint32Array();
     this.#chunks = 0;
   }
 

@@ -15,6 +15,7 @@ import {
   tableSuffix,
 } from './layout.ts';
 import { mapOrdered } from './map-ordered.ts';
+import { uint32Column } from './number-column.ts';
 import { believableListing, fetchObject } from './object-access.ts';
 import { decodeFooter, packFooterBytes, packIdOfTrailer } from './pack-format.ts';
 import { PackTable } from './pack-table.ts';
@@ -54,18 +55,17 @@ export async function loadIndex(
   const listed = new PackTable();
   for await (const { name, sizeBytes } of believableListing(backend, packPrefix)) {
     const packId = packIdOf(name);
-    // A string of its own: as a part of the name it would keep that, too.
-    if (packId !== undefined) listed.setPresent(Buffer.from(packId, 'hex').toString('hex'), sizeBytes);
+    if (packId !== undefined) listed.setPresent(packId, sizeBytes);
   }
   const isGone = (packId: string) => removed.has(packId) && listed.sizeOf(packId) === undefined;
   const indexOf = (packs: PackTable) =>
     new ChunkIndex(packs, new PackTrailers(backend, packs, options.cacheBytes), quarantine);
   let index = indexOf(listed);
-  const tables: FoundTables = { names: [], packIds: [], chunks: 0 };
+  const tables: FoundTables = { names: [], packs: new Uint32Array(), chunks: 0 };
   const entered = new Set<string>();
   for (const object of await listTables(backend)) {
     tables.names.push(object.name);
-    if (tables.packIds.length > 0) continue;
+    if (tables.packs.length > 0) continue;
     const found = await loadTable(backend, object, index, isGone);
     if (found === undefined) {
       // Not to mix what it has taken in with what is right.
@@ -74,7 +74,7 @@ export async function loadIndex(
       index = indexOf(packs);
       continue;
     }
-    tables.packIds = found.packIds;
+    tables.packs = found.packs;
     tables.chunks = index.nextEntry;
     for (const name of found.segments) entered.add(name);
   }
@@ -110,10 +110,13 @@ async function loadSegments(
     if (await trySaveSections(backend, sections, entered))
       for (const { name } of small) await backend.delete(name);
   }
-  const isCovered = (packId: string) => index.rangeOf(index.packs.number(packId)) !== undefined;
-  const uncovered = [...index.packs.present.keys()].filter((packId) => !isCovered(packId));
-  const isSaved = await trySaveSections(backend, addUncovered(backend, index, uncovered), entered);
-  return new Set(isSaved ? [] : uncovered);
+  const uncovered = uint32Column();
+  for (const packId of index.packs.present.keys()) {
+    const pack = index.packs.number(packId);
+    if (index.rangeOf(pack) === undefined) uncovered.push(pack);
+  }
+  const isSaved = await trySaveSections(backend, addUncovered(backend, index, uncovered.numbers), entered);
+  return new Set(isSaved ? [] : Array.from(uncovered.numbers, (pack) => index.packs.id(pack)));
 }
 
 /** What the segments say of each pack that is not gone, once. Those that could be read are noted in `entered`. */
@@ -140,12 +143,14 @@ async function* sectionsOf(
 async function* addUncovered(
   backend: Backend,
   index: ChunkIndex,
-  uncovered: readonly string[],
+  uncovered: Iterable<number>,
 ): AsyncGenerator<IndexSection> {
-  async function* ids() {
+  async function* packs() {
     yield* uncovered;
   }
-  const reading = mapOrdered(ids(), trailersInFlight, (id) => readSection(backend, index.packs, id));
+  const reading = mapOrdered(packs(), trailersInFlight, (pack) =>
+    readSection(backend, index.packs, index.packs.id(pack)),
+  );
   for await (const section of reading) {
     if (section === undefined) continue;
     index.addPack(section);

@@ -1,32 +1,37 @@
+import { float64Column } from './number-column.ts';
+import { PackIds } from './pack-ids.ts';
+
+/** Packs that are there, as ids and sizes. Made up as they are asked for: a large store has hundreds of thousands. */
+export interface PresentPacks extends Iterable<[packId: string, sizeBytes: number]> {
+  readonly size: number;
+  keys(): Iterable<string>;
+}
+
 /** The packs of a store, numbered, and what is known of each from outside. */
 export class PackTable {
-  readonly #ids: string[] = [];
-  readonly #numbers = new Map<string, number>();
-  readonly #sizes = new Map<string, number>();
+  readonly #ids = new PackIds();
+  /** By number: the size plus one; 0: it is not there. */
+  readonly #sizes = float64Column();
   readonly #unreadable = new Map<string, string>();
   readonly #lost = new Set<string>();
   readonly #short = new Set<string>();
+  #presentCount = 0;
   #storedBytes = 0;
 
   /** The number of a pack, new or known; it says nothing about the pack being there. */
   number(packId: string): number {
-    const known = this.#numbers.get(packId);
-    if (known !== undefined) return known;
-    const number = this.#ids.push(packId) - 1;
-    this.#numbers.set(packId, number);
-    return number;
+    return this.#ids.number(packId);
   }
 
   id(number: number): string {
-    const id = this.#ids[number];
-    if (id === undefined) throw new Error(`no pack has number ${number}`);
-    return id;
+    return this.#ids.id(number);
   }
 
   setPresent(packId: string, sizeBytes: number): void {
     this.setMissing(packId);
     this.#storedBytes += sizeBytes;
-    this.#sizes.set(packId, sizeBytes);
+    this.#presentCount++;
+    this.#sizes.set(this.#ids.number(packId), sizeBytes + 1);
     this.#unreadable.delete(packId);
     this.#lost.delete(packId);
     this.#short.delete(packId);
@@ -34,8 +39,12 @@ export class PackTable {
 
   /** It is not there, as it should be: it was collected, or is about to be. */
   setMissing(packId: string): void {
-    this.#storedBytes -= this.#sizes.get(packId) ?? 0;
-    this.#sizes.delete(packId);
+    const number = this.#ids.find(packId);
+    const sizeBytes = number === undefined ? undefined : this.sizeAt(number);
+    if (number === undefined || sizeBytes === undefined) return;
+    this.#storedBytes -= sizeBytes;
+    this.#presentCount--;
+    this.#sizes.set(number, 0);
   }
 
   /** It should be there and is not: every copy in it is bad. */
@@ -62,8 +71,16 @@ export class PackTable {
     return this.#lost.size + this.#short.size + this.#unreadable.size > 0;
   }
 
+  /** Undefined for one that is not there. */
   sizeOf(packId: string): number | undefined {
-    return this.#sizes.get(packId);
+    const number = this.#ids.find(packId);
+    return number === undefined ? undefined : this.sizeAt(number);
+  }
+
+  /** As {@link sizeOf}, by number. */
+  sizeAt(number: number): number | undefined {
+    const size = this.#sizes.get(number);
+    return size === 0 ? undefined : size - 1;
   }
 
   /** A pack whose table of contents cannot be read: nobody knows what was in it. */
@@ -84,11 +101,25 @@ export class PackTable {
     return this.#unreadable;
   }
 
-  get present(): ReadonlyMap<string, number> {
-    return this.#sizes;
+  get present(): PresentPacks {
+    const walk = this.#walk.bind(this);
+    return {
+      size: this.#presentCount,
+      *keys() {
+        for (const [packId] of walk()) yield packId;
+      },
+      [Symbol.iterator]: walk,
+    };
   }
 
   get storedBytes(): number {
     return this.#storedBytes;
+  }
+
+  *#walk(): Generator<[packId: string, sizeBytes: number]> {
+    for (let number = 0; number < this.#ids.count; number++) {
+      const sizeBytes = this.sizeAt(number);
+      if (sizeBytes !== undefined) yield [this.id(number), sizeBytes];
+    }
   }
 }

@@ -1,6 +1,7 @@
-import type { ChunkCopy, ChunkIndex, PackRange } from '../chunk-index.ts';
+import type { ChunkCopy, ChunkIndex } from '../chunk-index.ts';
 import { packStates } from '../chunk-index.ts';
 import { packEntryBytes, packFooterBytes, packHeaderBytes, trailerEntries } from '../pack-format.ts';
+import type { PackRange } from '../pack-ranges.ts';
 import { EntrySet } from './entry-set.ts';
 
 /**
