@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
+import { apiBench } from './api.ts';
 import { indexBench } from './index-size.ts';
 import { schedulerBench } from './scheduler.ts';
 import { sparseBench } from './sparse.ts';
@@ -27,6 +28,7 @@ const benches: Record<string, Bench> = {
   sparse: sparseBench,
   index: indexBench,
   scheduler: schedulerBench,
+  api: apiBench,
 };
 
 function machine() {

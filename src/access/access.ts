@@ -1,5 +1,11 @@
 import { join } from 'node:path';
-import { type ClientRow, type Database, findClientWithRoles, settingOrNew } from '../catalog/index.ts';
+import {
+  type ClientRow,
+  type Database,
+  findClientWithRoles,
+  remembered,
+  settingOrNew,
+} from '../catalog/index.ts';
 import { grantsOfRows } from './assignments.ts';
 import { Attempts } from './attempts.ts';
 import { AuditLog } from './audit-log.ts';
@@ -62,14 +68,13 @@ export class Access {
     const token = await this.#tokens.get(bearer, nowMs, async () =>
       readToken(this.keys, bearer, { tenantId: await this.tenantId(), nowMs }),
     );
-    const found = token === undefined ? undefined : await findClientWithRoles(db, token.clientId);
+    if (token === undefined) return undefined;
+    const { clientId } = token;
+    const known = await remembered(db, ['clients', 'role_assignments'], `client ${clientId}`, () =>
+      knownClient(db, clientId),
+    );
     // A client that was deleted, or has another secret by now, is nobody.
-    if (found === undefined || token?.mark !== markOf(found.client)) return undefined;
-    const { client, roles } = found;
-    return {
-      principal: { kind: 'client', id: client.client_id, name: client.name },
-      grants: new Grants(grantsOfRows(roles)),
-    };
+    return known !== undefined && token.mark === known.mark ? known.caller : undefined;
   }
 
   /**
@@ -87,4 +92,16 @@ export class Access {
     const tenantId = await this.tenantId();
     return issueToken(this.keys, { client, tenantId, issuer, nowMs: this.#options.now() });
   }
+}
+
+/** A client with what it may do, and the mark of tokens that it got with its secret of now. */
+async function knownClient(db: Database, clientId: string) {
+  const found = await findClientWithRoles(db, clientId);
+  if (found === undefined) return undefined;
+  const { client, roles } = found;
+  const caller: Caller = {
+    principal: { kind: 'client', id: client.client_id, name: client.name },
+    grants: new Grants(grantsOfRows(roles)),
+  };
+  return { caller, mark: markOf(client) };
 }

@@ -7,6 +7,7 @@ import {
   listRolesOf,
   noteSessionUsed,
   type PersonRow,
+  remembered,
 } from '../catalog/index.ts';
 import { grantsOfRows, type NewRole } from './assignments.ts';
 import { Grants } from './grants.ts';
@@ -65,7 +66,10 @@ export async function callerOfSession(
   secret: string,
   now: number,
 ): Promise<Caller | undefined> {
-  const session = await findSession(db, hashOf(secret));
+  const hash = hashOf(secret);
+  const session = await remembered(db, ['sessions', 'people'], `session ${hash}`, () =>
+    findSession(db, hash),
+  );
   if (session === undefined) return undefined;
   const idle = now - Date.parse(session.last_used_at);
   if (Date.parse(session.expires_at) <= now || idle > idleMs) {
@@ -73,7 +77,10 @@ export async function callerOfSession(
     return undefined;
   }
   if (idle > noteEveryMs) await noteSessionUsed(db, session.session_hash, new Date(now).toISOString());
-  const assigned = await listRolesOf(db, session.person_id);
+  const { person_id: personId } = session;
+  const assigned = await remembered(db, ['role_assignments'], `roles of ${personId}`, () =>
+    listRolesOf(db, personId),
+  );
   const own = JSON.parse(session.grants_json) as NewRole[];
   return {
     principal: { kind: 'person', id: session.person_id, name: session.user_name },

@@ -1,24 +1,24 @@
-import { type ItemRow, listPoints, type VaultRow } from '../catalog/index.ts';
+import { type ItemRow, lastPointOf, type VaultRow } from '../catalog/index.ts';
 import { azureNumberOf } from '../errors/index.ts';
-import { agentOf, type JobError, policyOf } from '../jobs/index.ts';
-import { nextRun } from '../protection/index.ts';
+import { agentOf, type JobError } from '../jobs/index.ts';
 import type { ProtectedItem } from './client/index.ts';
+import { nextRunOf, policyInForce } from './policies-in-force.ts';
 import { containerName } from './resource-ids.ts';
 import type { ApiScope } from './scope.ts';
 
 /** What Azure shows before the first backup. */
 const neverBackedUp = '2001-01-01T00:00:00Z';
 
-export async function presentItem(
+export function presentItem(
   scope: ApiScope,
   vault: VaultRow,
   item: ItemRow,
   points: number,
   lastPoint?: string,
-): Promise<ProtectedItem> {
-  const policy = policyOf(item);
+): ProtectedItem {
+  const policy = policyInForce(item);
   const error = item.last_error_json === null ? undefined : (JSON.parse(item.last_error_json) as JobError);
-  const next = policy && nextRun(policy, Temporal.Instant.from(item.schedule_handled_until)).at;
+  const next = nextRunOf(item);
   return {
     id: scope.ids.item(vault, item),
     name: `VM;${containerName(item)}`,
@@ -51,7 +51,7 @@ export async function presentItem(
         excludedDisks: JSON.parse(item.excluded_disks_json) as string[],
         ...(item.agent_json === null ? {} : { agent: agentOf(item) }),
         recoveryPoints: points,
-        ...(next === undefined ? {} : { nextBackup: next.toString() }),
+        ...(next === undefined ? {} : { nextBackup: next }),
         ...(item.purge_at === null ? {} : { purgeAt: item.purge_at }),
         ...(item.purging === 1 ? { purging: true } : {}),
       },
@@ -64,8 +64,8 @@ export async function presentItemAlone(
   vault: VaultRow,
   item: ItemRow,
 ): Promise<ProtectedItem> {
-  const points = await listPoints(scope.workshop.db, item.item_id);
-  return presentItem(scope, vault, item, points.length, points.at(-1)?.taken_at);
+  const { count, takenAt } = await lastPointOf(scope.workshop.db, item.item_id);
+  return presentItem(scope, vault, item, count, takenAt ?? undefined);
 }
 
 /** Azure's pre-check of a VM: what stands in the way of good backups. Its numbers are not published but for this one. */

@@ -1,7 +1,15 @@
 import { isIPv6 } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import { type Database, findVault, type ItemRow, listItems, type VaultRow } from '../catalog/index.ts';
+import {
+  type Database,
+  findItemOfName,
+  findVault,
+  getVault,
+  type ItemRow,
+  remembered,
+  type VaultRow,
+} from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
 import type { NewSecret, Store, StorePlaces, StoreSecret, VaultKeys, Workshop } from '../jobs/index.ts';
 import { machineOfItemName, type ResourceIds } from './resource-ids.ts';
@@ -95,13 +103,19 @@ export function checkSubscription(scope: ApiScope, request: FastifyRequest): voi
 export async function vaultOf(db: Database, request: FastifyRequest): Promise<VaultRow> {
   const group = param(request, 'group');
   const name = param(request, 'vault');
-  const vault = await findVault(db, group, name);
+  const key = `vault ${group.toLowerCase()} ${name.toLowerCase()}`;
+  const vault = await remembered(db, ['vaults'], key, () => findVault(db, group, name));
   if (vault === undefined) {
     throw new HoldfastError('ResourceNotFound', `There is no vault '${name}' in resource group '${group}'.`, {
       target: name,
     });
   }
   return vault;
+}
+
+/** The vault that an item is in. */
+export async function vaultOfItem(db: Database, { vault_id: vaultId }: ItemRow): Promise<VaultRow> {
+  return remembered(db, ['vaults'], `vault by id ${vaultId}`, () => getVault(db, vaultId));
 }
 
 /** The VM that the request's item segment names. @throws InvalidInput */
@@ -124,11 +138,7 @@ export async function findItemByName(
   request: FastifyRequest,
 ): Promise<ItemRow | undefined> {
   const { resourceGroup, machine } = machineNameOf(request);
-  return (await listItems(db, vault.vault_id)).find(
-    (item) =>
-      item.vm_name.toLowerCase() === machine.toLowerCase() &&
-      item.host_resource_group.toLowerCase() === resourceGroup.toLowerCase(),
-  );
+  return findItemOfName(db, vault.vault_id, resourceGroup, machine);
 }
 
 /** @throws ResourceNotFound */

@@ -16,17 +16,17 @@ export async function insertAuditRow(db: Database, row: AuditRow): Promise<boole
   return (added.numInsertedOrUpdatedRows ?? 0n) > 0n;
 }
 
-/** Lines from the newest on. */
+/** Lines from the newest on, or from the one before a number. */
 export async function listAudit(
   db: Database,
-  { offset, limit, since }: { offset: number; limit: number; since?: string },
+  { before, limit, since }: { before?: number | undefined; limit: number; since?: string },
 ): Promise<AuditRow[]> {
   return db
     .selectFrom('audit')
     .selectAll()
     .$if(since !== undefined, (query) => query.where('at', '>=', since ?? ''))
+    .$if(before !== undefined, (query) => query.where('seq', '<', before ?? 0))
     .orderBy('seq', 'desc')
-    .offset(offset)
     .limit(limit)
     .execute();
 }

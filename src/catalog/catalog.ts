@@ -3,6 +3,7 @@ import { Migrator } from 'kysely/migration';
 import { HoldfastError, messageOf } from '../errors/index.ts';
 import { migrations } from './migrations.ts';
 import { isPostgresAddress, postgresDialect, shownAddress } from './postgres-dialect.ts';
+import { readMemory } from './read-memory.ts';
 import type { Schema } from './schema.ts';
 import { sqliteDialect } from './sqlite-dialect.ts';
 
@@ -28,7 +29,7 @@ export async function openCatalog(
   const isPostgres = isPostgresAddress(place);
   const shown = isPostgres ? shownAddress(place) : place;
   const dialect: Dialect = isPostgres ? await postgresDialect(place, onLost) : sqliteDialect(place);
-  const db: Database = new Kysely<Schema>({ dialect });
+  const db: Database = new Kysely<Schema>({ dialect, plugins: [readMemory()] });
   try {
     if (isPostgres) await checkLocale(db, shown);
     const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });

@@ -1,11 +1,79 @@
 import { sql, type Updateable } from 'kysely';
 import type { Database } from './catalog.ts';
+import { remembered } from './read-memory.ts';
 import { type ItemRow, inVault } from './schema.ts';
 
 export async function listItems(db: Database, vaultId?: string): Promise<ItemRow[]> {
   let query = db.selectFrom('items').selectAll().orderBy('vm_name').orderBy('item_id');
   if (vaultId !== undefined) query = query.where('vault_id', '=', vaultId);
   return query.execute();
+}
+
+/** Which items of a vault; all that is given must hold. */
+export interface ItemFilter {
+  /** Exactly so. */
+  policyName?: string;
+  /** Compared without case. */
+  vmName?: string;
+}
+
+/** Where a list of items goes on: after this one. */
+export type ItemCursor = readonly [vmName: string, itemId: string];
+
+/** Items of a vault by the names of their VMs, without case. Costs what it returns. */
+export async function listItemsOfVault(
+  db: Database,
+  vaultId: string,
+  filter: ItemFilter,
+  page: { limit: number; after?: ItemCursor | undefined },
+): Promise<ItemRow[]> {
+  const name = sql<string>`lower(vm_name)`;
+  let query = db.selectFrom('items').selectAll().where('vault_id', '=', vaultId);
+  if (filter.policyName !== undefined) query = query.where('policy_name', '=', filter.policyName);
+  if (filter.vmName !== undefined) query = query.where(name, '=', sql<string>`lower(${filter.vmName})`);
+  if (page.after !== undefined)
+    query = query.where(
+      sql<boolean>`(lower(vm_name), item_id) > (lower(${page.after[0]}), ${page.after[1]})`,
+    );
+  return query.orderBy(name).orderBy('item_id').limit(page.limit).execute();
+}
+
+/** The items of all vaults that VMs of this name have, compared without case. */
+export async function listItemsOfName(
+  db: Database,
+  resourceGroup: string,
+  vmName: string,
+): Promise<ItemRow[]> {
+  return db
+    .selectFrom('items')
+    .selectAll()
+    .where(sql`lower(vm_name)`, '=', sql`lower(${vmName})`)
+    .where(sql`lower(host_resource_group)`, '=', sql`lower(${resourceGroup})`)
+    .orderBy('created_at')
+    .orderBy('item_id')
+    .execute();
+}
+
+/** The items that any of some VMs have. */
+export async function listItemsOfVms(
+  db: Database,
+  vms: readonly Pick<ItemRow, 'host_name' | 'vm_uuid'>[],
+): Promise<ItemRow[]> {
+  if (vms.length === 0) return [];
+  const wanted = new Set(vms.map((vm) => `${vm.host_name} ${vm.vm_uuid}`));
+  const rows = await db
+    .selectFrom('items')
+    .selectAll()
+    .where('host_name', 'in', [...new Set(vms.map((vm) => vm.host_name))])
+    .where(
+      'vm_uuid',
+      'in',
+      vms.map((vm) => vm.vm_uuid),
+    )
+    .orderBy('created_at')
+    .orderBy('item_id')
+    .execute();
+  return rows.filter((row) => wanted.has(`${row.host_name} ${row.vm_uuid}`));
 }
 
 export async function getItem(db: Database, itemId: string): Promise<ItemRow> {
@@ -134,12 +202,25 @@ export async function markProtected(db: Database, itemId: string): Promise<void>
     .execute();
 }
 
-/** Number of items per vault; vaults without any are absent. */
-export async function countItems(db: Database): Promise<Map<string, number>> {
-  const rows = await db
-    .selectFrom('items')
-    .select(({ fn }) => ['vault_id', fn.countAll<number>().as('count')])
-    .groupBy('vault_id')
-    .execute();
-  return new Map(rows.map((row) => [row.vault_id, Number(row.count)]));
+/** How many items of a vault there are, of one policy, state and outcome of the last backup. */
+export type ItemCount = Pick<ItemRow, 'vault_id' | 'policy_name' | 'state' | 'last_backup_status'> & {
+  count: number;
+};
+
+/** Numbers of items, of one vault or all; what there are none of is absent. Read from an index, and remembered. */
+export async function countItems(db: Database, vaultId?: string): Promise<readonly ItemCount[]> {
+  return remembered(db, ['items'], `count of items ${vaultId ?? ''}`, async () => {
+    let query = db
+      .selectFrom('items')
+      .select(({ fn }) => [
+        'vault_id',
+        'policy_name',
+        'state',
+        'last_backup_status',
+        fn.countAll<number>().as('count'),
+      ])
+      .groupBy(['vault_id', 'policy_name', 'state', 'last_backup_status']);
+    if (vaultId !== undefined) query = query.where('vault_id', '=', vaultId);
+    return (await query.execute()).map((row) => ({ ...row, count: Number(row.count) }));
+  });
 }

@@ -1,4 +1,4 @@
-import type { Updateable } from 'kysely';
+import { sql, type Updateable } from 'kysely';
 import type { Database } from './catalog.ts';
 import { lockKept } from './row-locks.ts';
 import type { JobRow, JobTaskRow, OperationRow } from './schema.ts';
@@ -18,12 +18,15 @@ export interface JobFilter {
   itemId?: string;
 }
 
-/** Newest first. */
+/** Where a list of jobs goes on: after this one. */
+export type JobCursor = readonly [startedAt: string, jobId: string];
+
+/** Newest first. Costs what it returns, however far in the past that is. */
 export async function listJobs(
   db: Database,
   vaultId: string,
   filter: JobFilter,
-  page: { limit: number; offset: number },
+  page: { limit: number; after?: JobCursor | undefined },
 ): Promise<JobRow[]> {
   let query = db.selectFrom('jobs').selectAll().where('vault_id', '=', vaultId);
   if (filter.status !== undefined) query = query.where('status', '=', filter.status as JobRow['status']);
@@ -32,12 +35,9 @@ export async function listJobs(
   if (filter.startedFrom !== undefined) query = query.where('started_at', '>=', filter.startedFrom);
   if (filter.startedUntil !== undefined) query = query.where('started_at', '<=', filter.startedUntil);
   if (filter.itemId !== undefined) query = query.where('item_id', '=', filter.itemId);
-  return query
-    .orderBy('started_at', 'desc')
-    .orderBy('job_id')
-    .limit(page.limit)
-    .offset(page.offset)
-    .execute();
+  if (page.after !== undefined)
+    query = query.where(sql<boolean>`(started_at, job_id) < (${page.after[0]}, ${page.after[1]})`);
+  return query.orderBy('started_at', 'desc').orderBy('job_id', 'desc').limit(page.limit).execute();
 }
 
 export async function countJobs(

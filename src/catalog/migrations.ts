@@ -118,8 +118,12 @@ export const migrations: Record<string, Migration> = {
       await db.schema
         .createIndex('items_of_policy')
         .on('items')
-        .columns(['vault_id', 'policy_name'])
+        // With what is counted beside it.
+        .columns(['vault_id', 'policy_name', 'state', 'last_backup_status'])
         .execute();
+      // Lists are in the order of names, and go on after one.
+      await sql`create index items_of_vault on items (vault_id, lower(vm_name), item_id)`.execute(db);
+      await sql`create index items_of_name on items (lower(vm_name), item_id)`.execute(db);
       // One vault backs a VM up. Others may keep what they have of it: soft-deleted, or brought back from that.
       await sql`create unique index items_backed_up on items (host_name, vm_uuid) where policy_name is not null`.execute(
         db,
@@ -168,7 +172,12 @@ export const migrations: Record<string, Migration> = {
         )
         .addColumn('definition_json', 'text', (c) => c.notNull())
         .execute();
-      await db.schema.createIndex('points_of_item').on('points').columns(['item_id', 'taken_at']).execute();
+      await db.schema
+        .createIndex('points_of_item')
+        .on('points')
+        .columns(['item_id', 'taken_at', 'point_id'])
+        .execute();
+      await sql`create index points_snapshots on points (item_id) where in_snapshot = 1`.execute(db);
       await db.schema
         .createTable('jobs')
         .addColumn('job_id', 'text', (c) => c.primaryKey())
@@ -185,7 +194,18 @@ export const migrations: Record<string, Migration> = {
         .addColumn('error_json', 'text')
         .addColumn('owner', 'text')
         .execute();
-      await db.schema.createIndex('jobs_of_vault').on('jobs').columns(['vault_id', 'started_at']).execute();
+      for (const [name, ...columns] of [
+        ['jobs_of_vault'],
+        ['jobs_by_status', 'status'],
+        ['jobs_by_operation', 'operation'],
+      ] as const)
+        await db.schema
+          .createIndex(name)
+          .on('jobs')
+          .columns(['vault_id', ...columns, 'started_at', 'job_id'])
+          .execute();
+      // What is forgotten after its time.
+      await db.schema.createIndex('jobs_ended').on('jobs').columns(['ended_at']).execute();
       await sql`create index jobs_open on jobs (started_at) where ended_at is null`.execute(db);
       await db.schema
         .createTable('workers')
@@ -200,7 +220,6 @@ export const migrations: Record<string, Migration> = {
         .addColumn('worker_id', 'text', (c) => c.notNull())
         .addPrimaryKeyConstraint('phases_key', ['phase', 'subject_id'])
         .execute();
-      await db.schema.createIndex('jobs_by_status').on('jobs').columns(['status']).execute();
       await db.schema
         .createTable('job_tasks')
         .addColumn('job_id', 'text', (c) => c.notNull().references('jobs.job_id').onDelete('cascade'))

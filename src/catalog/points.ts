@@ -1,5 +1,6 @@
 import { sql, type Updateable } from 'kysely';
 import type { Database } from './catalog.ts';
+import type { ItemCursor } from './items.ts';
 import { type ItemRow, inVault, type PointRow } from './schema.ts';
 
 /** Oldest first. */
@@ -11,6 +12,40 @@ export async function listPoints(db: Database, itemId: string): Promise<PointRow
     .orderBy('taken_at')
     .orderBy('point_id')
     .execute();
+}
+
+/** Which points of an item; all that is given must hold. */
+export interface PointFilter {
+  takenFrom?: string | undefined;
+  takenUntil?: string | undefined;
+  /** Soft-deleted ones, too. */
+  withDeleted?: boolean;
+}
+
+/** Where a list of points goes on: after this one. */
+export type PointCursor = readonly [takenAt: string, pointId: string];
+
+/** The points of an item that can be restored from somewhere, newest first. Costs what it returns. */
+export async function listOfferedPoints(
+  db: Database,
+  itemId: string,
+  filter: PointFilter,
+  page: { limit: number; after?: PointCursor | undefined },
+): Promise<PointRow[]> {
+  const { takenFrom, takenUntil, withDeleted = false } = filter;
+  let query = db
+    .selectFrom('points')
+    .selectAll()
+    .where('item_id', '=', itemId)
+    .where(({ or, eb }) =>
+      or([eb('in_snapshot', '=', 1), eb('in_vault', '=', inVault.yes), eb('in_replica', '=', 1)]),
+    );
+  if (takenFrom !== undefined) query = query.where('taken_at', '>=', takenFrom);
+  if (takenUntil !== undefined) query = query.where('taken_at', '<=', takenUntil);
+  if (!withDeleted) query = query.where('soft_deleted_until', 'is', null);
+  if (page.after !== undefined)
+    query = query.where(sql<boolean>`(taken_at, point_id) < (${page.after[0]}, ${page.after[1]})`);
+  return query.orderBy('taken_at', 'desc').orderBy('point_id', 'desc').limit(page.limit).execute();
 }
 
 export async function findPoint(
@@ -82,27 +117,53 @@ export async function deleteGonePoints(db: Database, itemId: string): Promise<vo
     .execute();
 }
 
-/** Items that have at least one point whose snapshot is on the host. */
-export async function listItemsWithSnapshots(db: Database): Promise<ItemRow[]> {
-  return db
+/** Items that have at least one point whose snapshot is on the host, by the names of their VMs; of one name, or all. */
+export async function listItemsWithSnapshots(
+  db: Database,
+  { vmName, after, limit }: { vmName?: string; after?: ItemCursor | undefined; limit: number },
+): Promise<ItemRow[]> {
+  const name = sql<string>`lower(vm_name)`;
+  let query = db
     .selectFrom('items')
     .selectAll()
-    .where('item_id', 'in', (points) =>
-      points.selectFrom('points').select('item_id').where('in_snapshot', '=', 1),
-    )
-    .orderBy('vm_name')
-    .orderBy('item_id')
-    .execute();
+    .where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('points')
+          .select('point_id')
+          .whereRef('points.item_id', '=', 'items.item_id')
+          // Literally: the index of snapshots is asked for by it.
+          .where(sql<boolean>`points.in_snapshot = 1`),
+      ),
+    );
+  if (vmName !== undefined) query = query.where(name, '=', sql<string>`lower(${vmName})`);
+  if (after !== undefined)
+    query = query.where(sql<boolean>`(lower(vm_name), item_id) > (lower(${after[0]}), ${after[1]})`);
+  return query.orderBy(name).orderBy('item_id').limit(limit).execute();
 }
 
-/** Number of points per item; items without any are absent. */
-export async function countPoints(db: Database): Promise<Map<string, number>> {
+/** Number of points of each of some items; items without any are absent. */
+export async function countPoints(db: Database, itemIds: readonly string[]): Promise<Map<string, number>> {
+  if (itemIds.length === 0) return new Map();
   const rows = await db
     .selectFrom('points')
     .select(({ fn }) => ['item_id', fn.countAll<number>().as('count')])
+    .where('item_id', 'in', itemIds)
     .groupBy('item_id')
     .execute();
   return new Map(rows.map((row) => [row.item_id, Number(row.count)]));
+}
+
+/** Number of points of an item, and when the newest was taken. */
+export async function lastPointOf(
+  db: Database,
+  itemId: string,
+): Promise<{ count: number; takenAt: string | null }> {
+  const row = await db
+    .selectFrom('points')
+    .select(({ fn }) => [fn.countAll<number>().as('count'), fn.max('taken_at').as('taken_at')])
+    .where('item_id', '=', itemId)
+    .executeTakeFirstOrThrow();
+  return { count: Number(row.count), takenAt: row.taken_at };
 }
 
 /** What the points of an item come to. */

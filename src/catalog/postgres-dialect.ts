@@ -1,4 +1,5 @@
 import { CompiledQuery, PostgresDialect } from 'kysely';
+import { preparingClient } from './prepared-statements.ts';
 
 /** Whether a catalog is named by the address of a PostgreSQL database rather than by a file. */
 export const isPostgresAddress = (place: string): boolean => /^postgres(ql)?:\/\//i.test(place);
@@ -38,6 +39,7 @@ export async function postgresDialect(
   const pool = new pg.Pool({
     connectionString: address,
     max: 1,
+    Client: preparingClient(pg.Client),
     application_name: 'holdfast',
     keepAlive: true,
     connectionTimeoutMillis: connectTimeoutMs,

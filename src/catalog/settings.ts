@@ -2,6 +2,8 @@ import type { Database } from './catalog.ts';
 
 /** Reads a setting, storing what `make` gives the first time. */
 export async function settingOrNew(db: Database, key: string, make: () => string): Promise<string> {
+  const known = await findSetting(db, key);
+  if (known !== undefined) return known;
   await db
     .insertInto('settings')
     .values({ key, value: make() })

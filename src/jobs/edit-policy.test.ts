@@ -118,12 +118,7 @@ describe('saving a policy', () => {
     const results = await Promise.allSettled([save(keptFor(40)), save(keptFor(50))]);
     expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(await consistent()).toEqual(names);
-    const edits = await listJobs(
-      estate.workshop.db,
-      'v1',
-      { operation: 'ModifyPolicy' },
-      { limit: 9, offset: 0 },
-    );
+    const edits = await listJobs(estate.workshop.db, 'v1', { operation: 'ModifyPolicy' }, { limit: 9 });
     expect(edits).toHaveLength(1);
   });
 

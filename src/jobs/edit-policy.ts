@@ -1,4 +1,5 @@
 import {
+  countItemsUnder,
   type Database,
   deletePolicy,
   findSavedPolicy,
@@ -98,7 +99,7 @@ export async function removePolicy(
   const refuseInUse = async () => {
     const judged = judgePolicyDeletion(
       known.policy.name,
-      (await itemsUnder(db, vault, known.policy.name)).length,
+      await countItemsUnder(db, vault.vault_id, known.policy.name),
     );
     if (!judged.allowed) throw refusalError(judged.refusals, known.policy.name);
   };

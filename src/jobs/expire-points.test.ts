@@ -68,12 +68,7 @@ async function maintained(): Promise<void> {
 }
 
 async function cleanUps(): Promise<(JobRow & { shown: Record<string, string> })[]> {
-  const jobs = await listJobs(
-    estate.workshop.db,
-    'v1',
-    { operation: 'ExpirePoints' },
-    { limit: 99, offset: 0 },
-  );
+  const jobs = await listJobs(estate.workshop.db, 'v1', { operation: 'ExpirePoints' }, { limit: 99 });
   return jobs.map((job) => ({ ...job, shown: JSON.parse(job.property_bag_json) as Record<string, string> }));
 }
 

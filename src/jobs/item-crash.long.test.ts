@@ -136,6 +136,6 @@ it.each(cases)(
 );
 
 async function ended(estate: SmallEstate, operation: string): Promise<string[]> {
-  const jobs = await listJobs(estate.workshop.db, 'v1', { operation }, { limit: 100, offset: 0 });
+  const jobs = await listJobs(estate.workshop.db, 'v1', { operation }, { limit: 100 });
   return jobs.toReversed().map(({ status }) => status);
 }

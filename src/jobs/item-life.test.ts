@@ -153,7 +153,7 @@ describe('another policy', () => {
   it('goes from Standard to Enhanced and never back, not by stopping either', async () => {
     await addPolicy(enhancedPolicy);
     await configure({ policyName: 'EnhancedPolicy' });
-    const [job] = await listJobs(estate.workshop.db, 'v1', {}, { limit: 1, offset: 0 });
+    const [job] = await listJobs(estate.workshop.db, 'v1', {}, { limit: 1 });
     expect(JSON.parse(job?.property_bag_json ?? '')).toMatchObject({
       'Job Type': 'Migrate policy',
       'Policy Name': 'EnhancedPolicy',
@@ -279,7 +279,7 @@ describe('deleting the data', () => {
     pass(15);
     await startDuePurges(estate.workshop);
     await maintenanceIdle(estate.workshop);
-    const [job] = await listJobs(estate.workshop.db, 'v1', { operation: 'Purge' }, { limit: 1, offset: 0 });
+    const [job] = await listJobs(estate.workshop.db, 'v1', { operation: 'Purge' }, { limit: 1 });
     expect(await endOf(job?.job_id ?? '')).toEqual(['Purge Completed']);
     expect(await backUpSecond()).toEqual(['Backup Completed']);
   });
@@ -295,7 +295,7 @@ describe('purging', () => {
     pass(14);
     await maintainAll(estate.workshop);
     await maintenanceIdle(estate.workshop);
-    const [job] = await listJobs(estate.workshop.db, 'v1', { operation: 'Purge' }, { limit: 1, offset: 0 });
+    const [job] = await listJobs(estate.workshop.db, 'v1', { operation: 'Purge' }, { limit: 1 });
     expect(await endOf(job?.job_id ?? '')).toEqual(['Purge Completed']);
     expect(job).toMatchObject({ entity_name: 'web', user_triggered: 0 });
     expect(JSON.parse(job?.property_bag_json ?? '')).toMatchObject({ 'VM Name': 'web' });

@@ -7,6 +7,7 @@ import {
   getItem,
   getVault,
   type ItemRow,
+  type JobCursor,
   type JobRow,
   listItems,
   listJobs,
@@ -82,19 +83,21 @@ export function modifyPolicyOperation(workshop: Workshop): Operation<ModifyPolic
 export async function jobsOfEdit(db: Database, edit: JobRow): Promise<JobRow[]> {
   const page = 1000;
   const found: JobRow[] = [];
-  for (let offset = 0; ; offset += page) {
+  for (let after: JobCursor | undefined; ; ) {
     const jobs = await listJobs(
       db,
       edit.vault_id,
       { operation: 'ConfigureBackup', startedFrom: edit.started_at },
-      { limit: page, offset },
+      { limit: page, after },
     );
     found.push(
       ...jobs.filter(
         (job) => (JSON.parse(job.payload_json) as Partial<FollowPolicyPayload>).editedBy === edit.job_id,
       ),
     );
-    if (jobs.length < page) return found;
+    const last = jobs.at(-1);
+    if (last === undefined || jobs.length < page) return found;
+    after = [last.started_at, last.job_id];
   }
 }
 

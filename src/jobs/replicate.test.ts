@@ -54,9 +54,7 @@ async function jobOf(jobId: string) {
 }
 
 async function replications() {
-  return (
-    await listJobs(estate.workshop.db, 'v1', { operation: 'Replicate' }, { limit: 100, offset: 0 })
-  ).reverse();
+  return (await listJobs(estate.workshop.db, 'v1', { operation: 'Replicate' }, { limit: 100 })).reverse();
 }
 
 async function replicaRow(): Promise<ReplicaRow> {

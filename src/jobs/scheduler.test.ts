@@ -21,7 +21,7 @@ async function addItem(name: string): Promise<void> {
 async function look(): Promise<string[]> {
   const jobIds = await startDueBackups(estate.workshop);
   await Promise.all(jobIds.map((jobId) => estate.workshop.engine.wait(jobId)));
-  const jobs = await listJobs(estate.workshop.db, 'v1', {}, { limit: 1000, offset: 0 });
+  const jobs = await listJobs(estate.workshop.db, 'v1', {}, { limit: 1000 });
   return jobIds.map((jobId) => jobs.find((job) => job.job_id === jobId)?.item_id ?? '');
 }
 

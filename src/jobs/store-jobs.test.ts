@@ -200,8 +200,7 @@ describe('a verification', () => {
   });
 
   it('is started by the schedule, once', async () => {
-    const list = () =>
-      listJobs(estate.workshop.db, 'v1', { operation: 'VerifyStore' }, { limit: 9, offset: 0 });
+    const list = () => listJobs(estate.workshop.db, 'v1', { operation: 'VerifyStore' }, { limit: 9 });
     estate.now = Temporal.Instant.from(estate.vault.created_at).add({ hours: 24 * 400 });
     await startDueVerifications(estate.workshop);
     const [job] = await list();

@@ -292,8 +292,8 @@ describe('the main road over the API', () => {
     estate.host.addMachine('db', { vda: 4096 });
     const machines = await client.virtualMachines.list();
     expect(machines.map((machine) => [machine.name, machine.properties.protection.state])).toEqual([
-      ['web', 'Protected'],
       ['db', 'NotProtected'],
+      ['web', 'Protected'],
     ]);
     expect((await client.virtualMachines.get('default', 'DB')).properties.protection.obstacles).toEqual([]);
     expect((await client.hosts.list())[0]).toMatchObject({

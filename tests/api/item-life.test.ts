@@ -235,8 +235,8 @@ it('registers a VM with one vault, which nobody needs to and which others respec
   ).toEqual(['Completed', 'Completed']);
   const containers = (await raw('GET', `${vaultUrl}/backupProtectionContainers`)).json();
   expect(containers.value.map((each: { properties: object }) => each.properties)).toMatchObject([
-    { friendlyName: 'web' },
     { friendlyName: 'db', registrationStatus: 'Registered' },
+    { friendlyName: 'web' },
   ]);
   expect([await offered(vault), await offered(inOther)]).toEqual([['db'], []]);
   await expect(client.machines.register(inOther)).rejects.toMatchObject({

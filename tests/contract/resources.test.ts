@@ -60,8 +60,8 @@ it('lists resources and providers', async () => {
   const { resources } = service;
   const found = await Array.fromAsync(resources.resources.list());
   expect(found.map((each) => each.type)).toEqual([
-    'Microsoft.RecoveryServices/vaults',
     'Holdfast.Fleet/hosts',
+    'Microsoft.RecoveryServices/vaults',
   ]);
   expect(await Array.fromAsync(resources.resources.listByResourceGroup('default'))).toHaveLength(2);
   expect(await resources.providers.get('Microsoft.RecoveryServices')).toMatchObject({

@@ -74,7 +74,7 @@ export class ChangeFeed {
       .now()
       .subtract({ milliseconds: 5 * this.#intervalMs })
       .toString({ fractionalSecondDigits: 3 });
-    const page = { limit: maxNewJobs, offset: 0 };
+    const page = { limit: maxNewJobs };
     const begun = await Promise.all(
       (await listVaults(db)).map((vault) => listJobs(db, vault.vault_id, { startedFrom: since }, page)),
     );

@@ -30,14 +30,14 @@ export function registerAudit(app: FastifyInstance, scope: ApiScope, access: Acc
   });
 
   app.get(`${path}/auditLog`, async (request) => {
-    const wish = pageWish(request);
+    const wish = pageWish(request, [0]);
     const since = query(request, 'since');
     const rows = await listAudit(db, {
-      offset: wish.offset,
+      before: wish.after?.[0],
       limit: wish.size + 1,
       ...(since === undefined ? {} : { since: parseMoment(since) }),
     });
-    const { value, ...rest } = pageOf(request, wish, rows);
+    const { value, ...rest } = pageOf(request, wish, rows, ({ seq }) => [seq]);
     return { value: value.map(present), ...rest };
   });
 

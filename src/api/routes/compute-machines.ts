@@ -125,11 +125,12 @@ export const registerComputeMachines: RegisterRoutes = (app, scope) => {
 
   const list = async (request: FastifyRequest, isWanted: (host: FoundMachine['host']) => boolean) => {
     const found = (await estate.listMachines()).filter(({ host }) => isWanted(host));
-    return pageOfAll(
-      request,
-      found.map((each) => present(scope, each, wantsView(request))),
-    );
+    const page = pageOfAll(request, found, nameOf);
+    return { ...page, value: page.value.map((each) => present(scope, each, wantsView(request))) };
   };
+  /** Two hosts of a group may have VMs of one name. */
+  const nameOf = ({ host, machine }: FoundMachine) =>
+    [host.resource_group, machine.name, machine.uuid].join('/');
   const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 
   app.get(`${subscriptionPath}${provider}/virtualMachines`, (request) => list(request, () => true));

@@ -1,5 +1,11 @@
 import type { FastifyRequest } from 'fastify';
-import { type ItemRow, listItems, listRegistrations, type VaultRow } from '../../catalog/index.ts';
+import {
+  findItemOfName,
+  type ItemRow,
+  listItems,
+  listRegistrations,
+  type VaultRow,
+} from '../../catalog/index.ts';
 import { HoldfastError } from '../../errors/index.ts';
 import { registerMachine, unregisterMachine } from '../../jobs/index.ts';
 import { containerRequest, type ProtectionContainer } from '../client/index.ts';
@@ -100,6 +106,7 @@ export const registerContainers: RegisterRoutes = (app, scope) => {
       items
         .filter((item) => wanted === undefined || item.vm_name.toLowerCase() === wanted)
         .map((item) => present(scope, vault, item)),
+      ({ id }) => id,
     );
   });
 
@@ -107,14 +114,15 @@ export const registerContainers: RegisterRoutes = (app, scope) => {
     const vault = await vaultOf(db, request);
     const name = param(request, 'container');
     const vm = machineOfItemName(name);
-    const item =
+    const contained =
       vm &&
-      (await containersOf(vault)).find(
-        (each) =>
-          each.vm_name.toLowerCase() === vm.machine.toLowerCase() &&
-          each.host_resource_group.toLowerCase() === vm.resourceGroup.toLowerCase(),
-      );
-    if (item !== undefined) return present(scope, vault, item);
+      ((await findItemOfName(db, vault.vault_id, vm.resourceGroup, vm.machine)) ??
+        (await listRegistrations(db, vault.vault_id)).find(
+          (each) =>
+            each.vm_name.toLowerCase() === vm.machine.toLowerCase() &&
+            each.host_resource_group.toLowerCase() === vm.resourceGroup.toLowerCase(),
+        ));
+    if (contained !== undefined) return present(scope, vault, contained);
     throw new HoldfastError('ResourceNotFound', `Vault '${vault.name}' has no container '${name}'.`, {
       target: name,
     });

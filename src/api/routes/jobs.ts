@@ -9,12 +9,17 @@ import { type ApiScope, accepted, param, query, type RegisterRoutes, vaultOf, va
 
 const operations = jobShape.shape.properties.shape.operation.options;
 
-/** ISO 8601 span between two times. */
-function span(from: string, until: string): string {
-  return Temporal.Instant.from(from)
-    .until(Temporal.Instant.from(until), { largestUnit: 'hours' })
-    .round({ largestUnit: 'hours', smallestUnit: 'milliseconds' })
-    .toString();
+/** ISO 8601 span between two times, in hours, minutes and seconds. Pages have hundreds of them, so by plain numbers. */
+export function span(from: string, until: string): string {
+  const ms = Math.max(0, Date.parse(until) - Date.parse(from));
+  const [hours, minutes, seconds] = [
+    Math.floor(ms / 3_600_000),
+    Math.floor(ms / 60_000) % 60,
+    (ms / 1000) % 60,
+  ];
+  const parts = [hours > 0 ? `${hours}H` : '', minutes > 0 ? `${minutes}M` : ''].join('');
+  const rest = Number(seconds.toFixed(3));
+  return `PT${parts}${rest > 0 || parts === '' ? `${rest}S` : ''}`;
 }
 
 function presentTask(task: JobTaskRow, now: string): JobTask {
@@ -121,7 +126,7 @@ export const registerJobs: RegisterRoutes = (app, scope) => {
       'startTime',
       'endTime',
     ]);
-    const wish = pageWish(request);
+    const wish = pageWish(request, ['', '']);
     const status = filterWord(filter, 'status', jobStatus.options);
     const operation = filterWord(filter, 'operation', operations);
     const managed = filterWord(filter, 'backupManagementType', backupManagementTypes);
@@ -138,9 +143,9 @@ export const registerJobs: RegisterRoutes = (app, scope) => {
         ...(from === undefined ? {} : { startedFrom: parseMoment(from) }),
         ...(until === undefined ? {} : { startedUntil: parseMoment(until) }),
       },
-      { limit: wish.size + 1, offset: wish.offset },
+      { limit: wish.size + 1, after: wish.after },
     );
-    const page = pageOf(request, wish, rows);
+    const page = pageOf(request, wish, rows, (job) => [job.started_at, job.job_id]);
     return { ...page, value: page.value.map((job) => presentJob(scope, vault, job, undefined)) };
   });
 

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { findVault, getVault, type ItemRow, listItems, type VaultRow } from '../../catalog/index.ts';
+import { findVault, getVault, type ItemRow, listItemsOfName, type VaultRow } from '../../catalog/index.ts';
 import { HoldfastError, isHoldfastError } from '../../errors/index.ts';
 import { vaultNameProblem } from '../../protection/index.ts';
 import {
@@ -56,11 +56,7 @@ export const registerLocations: RegisterRoutes = (app, scope) => {
 
   /** The item of the VM in any vault. */
   const itemOf = async (vm: Machine): Promise<{ item: ItemRow; vault: VaultRow } | undefined> => {
-    const item = (await listItems(db)).find(
-      (each) =>
-        each.vm_name.toLowerCase() === vm.machine.toLowerCase() &&
-        each.host_resource_group.toLowerCase() === vm.resourceGroup.toLowerCase(),
-    );
+    const [item] = await listItemsOfName(db, vm.resourceGroup, vm.machine);
     return item && { item, vault: await getVault(db, item.vault_id) };
   };
 

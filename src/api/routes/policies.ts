@@ -1,14 +1,15 @@
 import type { FastifyRequest } from 'fastify';
 import {
+  countItems,
+  countItemsUnder,
   findPolicy,
   findSavedPolicy,
-  listItems,
   listPolicies,
   type SavedPolicy,
   type VaultRow,
 } from '../../catalog/index.ts';
 import { HoldfastError } from '../../errors/index.ts';
-import { itemsUnder, previewEditOf, removePolicy, savePolicy, securityOf } from '../../jobs/index.ts';
+import { previewEditOf, removePolicy, savePolicy, securityOf } from '../../jobs/index.ts';
 import {
   type BackupPolicy,
   invalidPolicy,
@@ -26,6 +27,7 @@ import {
 } from '../client/index.ts';
 import { backupManagementTypes, filterWord, parseFilter } from '../filter.ts';
 import { noteOperation } from '../protocol/operation-registry.ts';
+import { pageOfAll } from '../protocol/paging.ts';
 import {
   type ApiScope,
   accepted,
@@ -62,7 +64,7 @@ export async function presentPolicyAlone(
   const name = param(request, 'policy');
   const saved = await findSavedPolicy(db, vault.vault_id, name);
   if (saved === undefined) throw noPolicy(vault, name);
-  return present(scope, vault, saved, (await itemsUnder(db, vault, saved.policy.name)).length);
+  return present(scope, vault, saved, await countItemsUnder(db, vault.vault_id, saved.policy.name));
 }
 
 const noPolicy = (vault: VaultRow, name: string) =>
@@ -81,12 +83,15 @@ export const registerPolicies: RegisterRoutes = (app, scope) => {
     ]);
     const managed = filterWord(filter, 'backupManagementType', backupManagementTypes) ?? 'AzureIaasVM';
     if (managed !== 'AzureIaasVM') return { value: [] };
-    const items = Map.groupBy(await listItems(db, vault.vault_id), (item) => item.policy_name);
-    return {
-      value: (await listPolicies(db, vault.vault_id)).map((saved) =>
-        present(scope, vault, saved, items.get(saved.policy.name)?.length ?? 0),
-      ),
-    };
+    const items = new Map<string | null, number>();
+    for (const { policy_name: name, count } of await countItems(db, vault.vault_id))
+      items.set(name, (items.get(name) ?? 0) + count);
+    const saved = await listPolicies(db, vault.vault_id);
+    return pageOfAll(
+      request,
+      saved.map((each) => present(scope, vault, each, items.get(each.policy.name) ?? 0)),
+      ({ name }) => name,
+    );
   });
 
   app.get(policyPath, async (request, reply) => {
@@ -107,7 +112,7 @@ export const registerPolicies: RegisterRoutes = (app, scope) => {
     });
     reply.header('etag', `"${saved.revision}"`);
     if (jobId === undefined)
-      return present(scope, vault, saved, (await itemsUnder(db, vault, saved.policy.name)).length);
+      return present(scope, vault, saved, await countItemsUnder(db, vault.vault_id, saved.policy.name));
     const operationId = await noteOperation(workshop, { jobId, followsJob: true });
     const paths = { status: 'operations', result: 'operationResults' };
     return accepted(request, reply, ids.policy(vault, saved.policy.name), operationId, paths);

@@ -62,6 +62,7 @@ export const registerProtectableItems: RegisterRoutes = (app, scope) => {
           },
         }),
       ),
+      ({ id }) => id,
     );
   });
 

@@ -1,4 +1,12 @@
-import { countPoints, type ItemRow, listItems } from '../../catalog/index.ts';
+import {
+  countPoints,
+  findItemOfName,
+  findPolicy,
+  type ItemCursor,
+  type ItemRow,
+  listItemsOfVault,
+  type VaultRow,
+} from '../../catalog/index.ts';
 import { HoldfastError } from '../../errors/index.ts';
 import {
   configureProtection,
@@ -14,7 +22,8 @@ import { excludedBy } from '../excluded-disks.ts';
 import { backupManagementTypes, filterWord, itemTypes, parseFilter } from '../filter.ts';
 import { presentItem, presentItemAlone } from '../present-item.ts';
 import { noteOperation } from '../protocol/operation-registry.ts';
-import { containerName, machineOfResourceId, nameOfResourceId } from '../resource-ids.ts';
+import { pageOf, pageWish } from '../protocol/paging.ts';
+import { machineOfItemName, machineOfResourceId, nameOfResourceId } from '../resource-ids.ts';
 import {
   accepted,
   itemOf,
@@ -43,24 +52,47 @@ export const registerProtectedItems: RegisterRoutes = (app, scope) => {
     const managed = filterWord(filter, 'backupManagementType', backupManagementTypes) ?? 'AzureIaasVM';
     const kind = filterWord(filter, 'itemType', itemTypes) ?? 'VM';
     if (managed !== 'AzureIaasVM' || kind !== 'VM') return { value: [] };
-    const is = (field: string, value: string | null) => {
-      const wanted = filter.get(field.toLowerCase());
-      return wanted === undefined || wanted.toLowerCase() === value?.toLowerCase();
-    };
-    const counts = await countPoints(db);
-    const items = (await listItems(db, vault.vault_id)).filter(
-      (item) =>
-        is('policyName', item.policy_name) &&
-        is('friendlyName', item.vm_name) &&
-        (is('containerName', containerName(item)) ||
-          is('containerName', `IaasVMContainer;${containerName(item)}`)),
+    const wish = pageWish(request, ['', '']);
+    const rows = await itemsOf(vault, filter, { limit: wish.size + 1, after: wish.after });
+    const page = pageOf(request, wish, rows, (item) => [item.vm_name, item.item_id]);
+    const counts = await countPoints(
+      db,
+      page.value.map((item) => item.item_id),
     );
     return {
-      value: await Promise.all(
-        items.map((item) => presentItem(scope, vault, item, counts.get(item.item_id) ?? 0)),
-      ),
+      ...page,
+      value: page.value.map((item) => presentItem(scope, vault, item, counts.get(item.item_id) ?? 0)),
     };
   });
+
+  /** Items of a vault as a filter wants them. */
+  async function itemsOf(
+    vault: VaultRow,
+    filter: ReadonlyMap<string, string>,
+    page: { limit: number; after: ItemCursor | undefined },
+  ): Promise<ItemRow[]> {
+    const [policyName, vmName, container] = ['policyname', 'friendlyname', 'containername'].map((field) =>
+      filter.get(field),
+    );
+    // By its exact name, which an index knows.
+    const policy = policyName === undefined ? undefined : await findPolicy(db, vault.vault_id, policyName);
+    if (policyName !== undefined && policy === undefined) return [];
+    if (container !== undefined) {
+      const vm = machineOfItemName(/^iaasvmcontainer;/i.test(container) ? container : `vm;${container}`);
+      const item = vm && (await findItemOfName(db, vault.vault_id, vm.resourceGroup, vm.machine));
+      const fits =
+        item !== undefined &&
+        page.after === undefined &&
+        (policy === undefined || item.policy_name === policy.name) &&
+        (vmName === undefined || item.vm_name.toLowerCase() === vmName.toLowerCase());
+      return fits ? [item] : [];
+    }
+    const wanted = {
+      ...(policy === undefined ? {} : { policyName: policy.name }),
+      ...(vmName === undefined ? {} : { vmName }),
+    };
+    return listItemsOfVault(db, vault.vault_id, wanted, page);
+  }
 
   app.get(itemPath, async (request) => {
     const vault = await vaultOf(db, request);

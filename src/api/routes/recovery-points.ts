@@ -2,7 +2,7 @@ import {
   type Database,
   findPoint,
   type ItemRow,
-  listPoints,
+  listOfferedPoints,
   type PointRow,
   type VaultRow,
 } from '../../catalog/index.ts';
@@ -20,6 +20,7 @@ import { endOfPoint, type PointEnd } from '../../protection/index.ts';
 import { type RecoveryPoint, recoveryPointUpdate, restoreRequest } from '../client/index.ts';
 import { parseFilter, parseMoment } from '../filter.ts';
 import { noteOperation } from '../protocol/operation-registry.ts';
+import { pageOf, pageWish } from '../protocol/paging.ts';
 import { restoreOptionsOf } from '../restore-target.ts';
 import {
   type ApiScope,
@@ -135,14 +136,15 @@ export const registerRecoveryPoints: RegisterRoutes = (app, scope) => {
     const withDeleted = filter.get('includesoftdeletedrp')?.toLowerCase() === 'true';
     const from = momentOf(filter.get('startdate'));
     const until = momentOf(filter.get('enddate'));
-    const points = (await listPoints(db, item.item_id)).filter(
-      (point) =>
-        isSomewhere(point) &&
-        (withDeleted || point.soft_deleted_until === null) &&
-        (from === undefined || point.taken_at >= from) &&
-        (until === undefined || point.taken_at <= until),
+    const wish = pageWish(request, ['', '']);
+    const points = await listOfferedPoints(
+      db,
+      item.item_id,
+      { takenFrom: from, takenUntil: until, withDeleted },
+      { limit: wish.size + 1, after: wish.after },
     );
-    return { value: points.reverse().map((point) => present(scope, vault, item, point)) };
+    const page = pageOf(request, wish, points, (point) => [point.taken_at, point.point_id]);
+    return { ...page, value: page.value.map((point) => present(scope, vault, item, point)) };
   });
 
   app.get(`${itemPath}/recoveryPoints/:point`, async (request) => {

@@ -72,6 +72,7 @@ export const registerResourceGroups: RegisterRoutes = (app, scope) => {
     pageOfAll(
       request,
       (await listResourceGroups(db)).map((row) => present(scope, row)),
+      ({ id }) => id,
     ),
   );
 
@@ -133,9 +134,11 @@ export const registerResourceGroups: RegisterRoutes = (app, scope) => {
     return reply.code(200).send();
   });
 
-  app.get(`${subscriptionPath}/resources`, async (request) => pageOfAll(request, await contents(scope)));
+  app.get(`${subscriptionPath}/resources`, async (request) =>
+    pageOfAll(request, await contents(scope), ({ id }) => id),
+  );
   app.get(`${groupPath}/resources`, async (request) => {
     const { name } = await groupOf(param(request, 'group'));
-    return pageOfAll(request, await contents(scope, name));
+    return pageOfAll(request, await contents(scope, name), ({ id }) => id);
   });
 };

@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto';
-import {
-  getVault,
-  type ItemRow,
-  listItemsWithSnapshots,
-  listPoints,
-  type PointRow,
-} from '../../catalog/index.ts';
+import type { FastifyRequest } from 'fastify';
+import { type ItemRow, listItemsWithSnapshots, listPoints, type PointRow } from '../../catalog/index.ts';
 import { HoldfastError } from '../../errors/index.ts';
 import type { FrozenPoint } from '../../jobs/index.ts';
 import type { RestorePoint, RestorePointCollection } from '../client/index.ts';
-import { pageOfAll } from '../protocol/paging.ts';
-import { type ApiScope, groupPath, param, query, type RegisterRoutes, subscriptionPath } from '../scope.ts';
+import { pageOf, pageWish } from '../protocol/paging.ts';
+import {
+  type ApiScope,
+  groupPath,
+  param,
+  query,
+  type RegisterRoutes,
+  subscriptionPath,
+  vaultOfItem,
+} from '../scope.ts';
 
 const modes = {
   application: 'ApplicationConsistent',
@@ -33,44 +36,51 @@ function nameOf(item: ItemRow): string {
   return `AzureBackup_${item.vm_name}_${number}`;
 }
 
+/** The VM that the name of a collection is made of. */
+const machineOfName = (name: string) => /^AzureBackup_(.+)_\d+$/i.exec(name)?.[1];
+
+/** VMs of one name in all vaults and groups. */
+const mostOfOneName = 1000;
+
+const isSame = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
+
 /** Microsoft.Compute: the snapshots of protected VMs. They are made and expired by their policies alone. */
 export const registerRestorePointCollections: RegisterRoutes = (app, scope) => {
   const { db } = scope.workshop;
   const provider = '/providers/Microsoft.Compute/restorePointCollections';
 
   const collectionOf = async (item: ItemRow): Promise<Collection> => {
-    const { location } = await getVault(db, item.vault_id);
+    const { location } = await vaultOfItem(db, item);
     const group = `AzureBackupRG_${location}_1`;
     const name = nameOf(item);
     return { id: `${scope.ids.group(group)}${provider}/${name}`, group, name, location, item };
   };
-  /** Collections, in a group if one is named, of VMs that have a snapshot. */
-  const list = async (group?: string): Promise<Collection[]> => {
-    const all = await Promise.all((await listItemsWithSnapshots(db)).map(collectionOf));
-    return all.filter((each) => group === undefined || each.group.toLowerCase() === group.toLowerCase());
+  /** A page of the collections, in a group if one is named, of VMs that have a snapshot. */
+  const list = async (request: FastifyRequest, group?: string) => {
+    const wish = pageWish(request, ['', '']);
+    const items = await listItemsWithSnapshots(db, { after: wish.after, limit: wish.size + 1 });
+    const page = pageOf(request, wish, items, (item) => [item.vm_name, item.item_id]);
+    const all = await Promise.all(page.value.map(collectionOf));
+    const wanted = all.filter((each) => group === undefined || isSame(each.group, group));
+    return { ...page, value: wanted.map((each) => present(scope, each)) };
   };
   const snapshotsOf = async (item: ItemRow): Promise<PointRow[]> =>
     (await listPoints(db, item.item_id)).filter((point) => point.in_snapshot === 1);
   const find = async (group: string, name: string): Promise<Collection> => {
-    const found = (await list(group)).find((each) => each.name.toLowerCase() === name.toLowerCase());
-    if (found !== undefined) return found;
+    const vmName = machineOfName(name);
+    const items =
+      vmName === undefined ? [] : await listItemsWithSnapshots(db, { vmName, limit: mostOfOneName });
+    for (const item of items) {
+      const found = await collectionOf(item);
+      if (isSame(found.name, name) && isSame(found.group, group)) return found;
+    }
     throw new HoldfastError('ResourceNotFound', `There is no restore point collection '${name}'.`, {
       target: name,
     });
   };
 
-  app.get(`${subscriptionPath}${provider}`, async (request) =>
-    pageOfAll(
-      request,
-      (await list()).map((each) => present(scope, each)),
-    ),
-  );
-  app.get(`${groupPath}${provider}`, async (request) =>
-    pageOfAll(
-      request,
-      (await list(param(request, 'group'))).map((each) => present(scope, each)),
-    ),
-  );
+  app.get(`${subscriptionPath}${provider}`, (request) => list(request));
+  app.get(`${groupPath}${provider}`, (request) => list(request, param(request, 'group')));
   app.get(`${groupPath}${provider}/:collection`, async (request) => {
     const found = await find(param(request, 'group'), param(request, 'collection'));
     const shown = present(scope, found);

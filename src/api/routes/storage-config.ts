@@ -14,8 +14,7 @@ async function present({ workshop, ids }: ApiScope, vault: VaultRow): Promise<St
     properties: {
       storageModelType: type,
       storageType: type,
-      storageTypeState:
-        ((await countItems(workshop.db)).get(vault.vault_id) ?? 0) > 0 ? 'Locked' : 'Unlocked',
+      storageTypeState: (await countItems(workshop.db, vault.vault_id)).length > 0 ? 'Locked' : 'Unlocked',
       crossRegionRestoreFlag: hasReplica,
       dedupState: 'Enabled',
       xcoolState: 'Disabled',

@@ -1,4 +1,4 @@
-import { countJobs, findReplica, listItems, type VaultRow } from '../../catalog/index.ts';
+import { countContainers, countItems, countJobs, findReplica, type VaultRow } from '../../catalog/index.ts';
 import type { Usage } from '../client/index.ts';
 import { filterWord, parseFilter } from '../filter.ts';
 import { type ApiScope, query, type RegisterRoutes, vaultOf, vaultPath } from '../scope.ts';
@@ -12,22 +12,27 @@ const count = (value: string, localizedValue: string, currentValue: number, quot
   name: { value, localizedValue },
 });
 
+/** Numbers of the items that are protected, or were and are kept. What is soft-deleted is neither, nor paid for in Azure. */
+const protectedItemsOf = async ({ workshop }: ApiScope, vault: VaultRow) =>
+  (await countItems(workshop.db, vault.vault_id)).filter(({ state }) => state !== 'SoftDeleted');
+
 async function usagesOf(scope: ApiScope, vault: VaultRow): Promise<Usage[]> {
   const { db, clock, estate } = scope.workshop;
-  const items = await listItems(db, vault.vault_id);
-  const critical = items.filter((item) => item.last_backup_status === 'Failed').length;
-  const warning = items.filter((item) => item.last_backup_status === 'CompletedWithWarnings').length;
+  const items = await protectedItemsOf(scope, vault);
+  const sum = (status?: string) =>
+    items.reduce((all, { count: n, last_backup_status: is }) => all + (is === (status ?? is) ? n : 0), 0);
+  const [protectedItems, critical, warning] = [sum(), sum('Failed'), sum('CompletedWithWarnings')];
   const dayAgo = clock.now().subtract({ hours: 24 }).toString({ fractionalSecondDigits: 3 });
   const stored = await figuresOf(() => estate.store(vault), vault.store_path).catch(() => undefined);
   const hasReplica = (await findReplica(db, vault.vault_id)) !== undefined;
   return [
-    count('ProtectedItemCount', 'Protected items', items.length),
+    count('ProtectedItemCount', 'Protected items', protectedItems),
     count('ProtectedItemCriticalCount', 'Protected items in a critical state', critical),
     count('ProtectedItemWarningCount', 'Protected items with a warning', warning),
-    count('IaaSVMProtectedItemCount', 'Protected virtual machines', items.length),
+    count('IaaSVMProtectedItemCount', 'Protected virtual machines', protectedItems),
     count('IaaSVMProtectedItemCriticalCount', 'Protected virtual machines in a critical state', critical),
     count('IaaSVMProtectedItemWarningCount', 'Protected virtual machines with a warning', warning),
-    count('ManagedInstances', 'Managed instances', items.length),
+    count('ManagedInstances', 'Managed instances', protectedItems),
     count(
       'InProgressJobsCount',
       'Jobs in progress',
@@ -71,9 +76,15 @@ export const registerUsages: RegisterRoutes = (app, scope) => {
   app.get(`${vaultPath}/backupUsageSummaries`, async (request) => {
     const vault = await vaultOf(db, request);
     const filter = parseFilter(query(request, '$filter'), ['type']);
-    filterWord(filter, 'type', ['BackupProtectedItemCountSummary', 'BackupProtectionContainerCountSummary']);
-    // Each VM is a container with one item: both summaries are the same.
-    const items = await listItems(db, vault.vault_id);
-    return { value: [count('AzureIaasVM', 'Azure Virtual Machine', items.length)] };
+    const kind = filterWord(filter, 'type', [
+      'BackupProtectedItemCountSummary',
+      'BackupProtectionContainerCountSummary',
+    ]);
+    // A VM whose data is soft-deleted, or that is only registered, is a container without a protected item.
+    const number =
+      kind === 'BackupProtectionContainerCountSummary'
+        ? await countContainers(db, vault.vault_id)
+        : (await protectedItemsOf(scope, vault)).reduce((all, item) => all + item.count, 0);
+    return { value: [count('AzureIaasVM', 'Azure Virtual Machine', number)] };
   });
 };

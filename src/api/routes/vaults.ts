@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { FastifyRequest } from 'fastify';
 import {
   countItems,
   deleteRolesAt,
   deleteVault,
   findReplica,
   findVault,
+  type ItemCount,
   type ItemRow,
   insertVault,
   listItems,
@@ -38,6 +40,7 @@ import {
   vaultNameProblem,
 } from '../../protection/index.ts';
 import { type Vault, type VaultRequest, vaultRequest, vaultUpdate } from '../client/index.ts';
+import { pageOfAll } from '../protocol/paging.ts';
 import {
   type ApiScope,
   groupPath,
@@ -101,20 +104,21 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
   const { db, clock, estate } = scope.workshop;
   const { vaultKeys } = scope;
   const presentOne = async (row: VaultRow) =>
-    present(scope, row, (await countItems(db)).get(row.vault_id) ?? 0);
-  const list = async (rows: VaultRow[]) => {
-    const counts = await countItems(db);
-    return {
-      value: await Promise.all(rows.map((row) => present(scope, row, counts.get(row.vault_id) ?? 0))),
-    };
+    present(scope, row, protectedIn(await countItems(db, row.vault_id)));
+  const list = async (request: FastifyRequest, rows: readonly VaultRow[]) => {
+    const page = pageOfAll(request, rows, (row) => scope.ids.vault(row));
+    const counts = Map.groupBy(await countItems(db), ({ vault_id: vaultId }) => vaultId);
+    const value = page.value.map((row) => present(scope, row, protectedIn(counts.get(row.vault_id) ?? [])));
+    return { ...page, value: await Promise.all(value) };
   };
 
-  app.get(`${subscriptionPath}/providers/Microsoft.RecoveryServices/vaults`, async () =>
-    list(await listVaults(db)),
+  app.get(`${subscriptionPath}/providers/Microsoft.RecoveryServices/vaults`, async (request) =>
+    list(request, await listVaults(db)),
   );
   app.get(`${groupPath}/providers/Microsoft.RecoveryServices/vaults`, async (request) => {
     const group = param(request, 'group').toLowerCase();
-    return list((await listVaults(db)).filter((row) => row.resource_group.toLowerCase() === group));
+    const rows = (await listVaults(db)).filter((row) => row.resource_group.toLowerCase() === group);
+    return list(request, rows);
   });
   app.get(vaultPath, async (request) => presentOne(await vaultOf(db, request)));
 
@@ -232,6 +236,10 @@ export const registerVaults: RegisterRoutes = (app, scope) => {
     return reply.code(204).send();
   });
 };
+
+/** Soft-deleted items are not protected any more. */
+const protectedIn = (counts: readonly ItemCount[]) =>
+  counts.reduce((all, { state, count }) => all + (state === 'SoftDeleted' ? 0 : count), 0);
 
 /** Soft-deleted items, as the rules want them told, and the others. */
 function partition(items: readonly ItemRow[]): [{ name: string; purgeAt: Temporal.Instant }[], ItemRow[]] {

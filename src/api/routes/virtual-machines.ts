@@ -1,7 +1,15 @@
-import { getVault, type ItemRow, listItems, listItemsOfVm } from '../../catalog/index.ts';
+import { type ItemRow, listItemsOfVm, listItemsOfVms } from '../../catalog/index.ts';
 import { type FoundMachine, freezeHookByHand } from '../../jobs/index.ts';
 import type { VirtualMachine } from '../client/index.ts';
-import { type ApiScope, groupPath, param, type RegisterRoutes, subscriptionPath } from '../scope.ts';
+import { pageOfAll } from '../protocol/paging.ts';
+import {
+  type ApiScope,
+  groupPath,
+  param,
+  type RegisterRoutes,
+  subscriptionPath,
+  vaultOfItem,
+} from '../scope.ts';
 import { presentZone } from './hosts.ts';
 
 type Obstacles = NonNullable<VirtualMachine['properties']['protection']['obstacles']>;
@@ -15,7 +23,7 @@ async function protectionOf(
   if (item === undefined) {
     return { state: (obstacles?.length ?? 0) > 0 ? 'NotProtectable' : 'NotProtected', ...found };
   }
-  const vault = await getVault(scope.workshop.db, item.vault_id);
+  const vault = await vaultOfItem(scope.workshop.db, item);
   return {
     state: item.state === 'IRPending' ? 'Protected' : item.state,
     vaultId: scope.ids.vault(vault),
@@ -73,12 +81,19 @@ function chief(items: readonly ItemRow[]): ItemRow | undefined {
 export const registerVirtualMachines: RegisterRoutes = (app, scope) => {
   const { db, estate } = scope.workshop;
 
-  app.get(`${subscriptionPath}/providers/Holdfast.Fleet/virtualMachines`, async () => {
-    const [machines, items] = await Promise.all([estate.listMachines(), listItems(db)]);
+  app.get(`${subscriptionPath}/providers/Holdfast.Fleet/virtualMachines`, async (request) => {
+    const page = pageOfAll(request, await estate.listMachines(), ({ host, machine }) =>
+      [host.resource_group, machine.name, machine.uuid].join('/'),
+    );
+    const items = await listItemsOfVms(
+      db,
+      page.value.map(({ host, machine }) => ({ host_name: host.name, vm_uuid: machine.uuid })),
+    );
     const itemsOf = Map.groupBy(items, (item) => `${item.host_name} ${item.vm_uuid}`);
     return {
+      ...page,
       value: await Promise.all(
-        machines.map((found) =>
+        page.value.map((found) =>
           present(scope, found, chief(itemsOf.get(`${found.host.name} ${found.machine.uuid}`) ?? [])),
         ),
       ),
