@@ -60,13 +60,17 @@ function unlock(store: string, storeId: string, keyFile: string): Keys {
   };
 }
 
+function frameKeyOf(keys: Keys, entry: Buffer): Buffer {
+  return derive(keys.frame, '', `holdfast frame part ${entry.readUInt16BE(0) >> 6}`);
+}
+
 /** The content of a frame, not yet checked against its id. */
 function contentOf(entry: Buffer, frame: Buffer, keys: Keys | undefined): Buffer {
   const codec = entry[33] ?? 0;
   if (codec >= 2 !== (keys !== undefined)) throw new Error('sealed, or not');
   if (entry.readBigUInt64LE(56) !== (codec >= 2 ? 1n : 0n)) throw new Error('number of the key');
   const context = Buffer.concat([entry.subarray(0, 32), Buffer.from([codec]), entry.subarray(52, 56)]);
-  const opened = keys ? unseal(keys.frame, frame, context) : frame;
+  const opened = keys ? unseal(frameKeyOf(keys, entry), frame, context) : frame;
   return codec % 2 === 1 ? zstdDecompressSync(opened) : opened;
 }
 
