@@ -93,6 +93,32 @@ describe('the table of fingerprints', () => {
       expect(table.candidates(idOf(77, key))).toEqual(entries.filter((entry) => entry < 100));
   });
 
+  test('borg #8535: stays as it is however often entries come and go', () => {
+    const table = new FingerprintTable();
+    const random = randomFrom(8);
+    let live = new Map<number, number>();
+    let next = 0;
+    let most = 0;
+    for (let round = 0; round < 60; round++) {
+      while (live.size < 2000) {
+        const key = random(0x1_0000_0000);
+        if (live.has(key)) continue;
+        table.insert(idOf(3, key), 0, next);
+        live.set(key, next++);
+      }
+      if (round === 5) most = table.bytes;
+      // Nothing is left where an entry has been: what is not there is not found, and looked for in no time.
+      const kept = new Map([...live].filter(([, entry]) => entry % 5 !== round % 5));
+      for (const _ of table.retain((entry) => entry % 5 !== round % 5));
+      const gone = [...live.keys()].filter((key) => !kept.has(key)).slice(0, 50);
+      live = kept;
+      for (const key of gone) expect(table.candidates(idOf(3, key))).toEqual([]);
+      expect(table.count).toBe(live.size);
+    }
+    for (const [key, entry] of live) expect(table.candidates(idOf(3, key))).toEqual([entry]);
+    expect(table.bytes).toBeLessThan(most * 1.25);
+  });
+
   test('takes chunks whose ids all begin alike', () => {
     for (const key of [0, 0x80_0000, 0xff_ffff]) {
       const table = new FingerprintTable();

@@ -105,7 +105,7 @@ describe('mistakes that others made', () => {
     for (const pointId of ['new', 'old']) expect(await again.verifyPoint('vm', pointId, {})).toEqual([]);
   });
 
-  test('restic #4523: what the compressor spoils is found before it is stored, not by a restore', async () => {
+  test('restic #4523, #4677: what the compressor spoils is found before it is stored, not by a restore', async () => {
     const { store } = await emptyStore();
     const content = bytesFrom(2, 3 * testChunkBytes);
     vi.mocked(compressChunk).mockImplementationOnce((plain) => {
@@ -121,7 +121,7 @@ describe('mistakes that others made', () => {
     await store[Symbol.asyncDispose]();
   });
 
-  test('Proxmox Backup Server #5982: the times of files prove nothing', async () => {
+  test('Proxmox Backup Server #5982, #5892: the times of files prove nothing', async () => {
     const parent = await mkdtemp(join(tmpdir(), 'holdfast-times-'));
     const directory = join(parent, 'store');
     try {
@@ -177,6 +177,41 @@ describe('mistakes that others made', () => {
     } finally {
       await rm(parent, { recursive: true, force: true });
     }
+  });
+
+  test('borg #3444: a repair throws nothing away that is sound, or may be so again', async () => {
+    const { backend, options, store } = await emptyStore(8);
+    const contents = { one: noise(1, 6), two: noise(2, 6), three: noise(3, 6) };
+    for (const [pointId, content] of Object.entries(contents)) await backUp(store, pointId, content);
+    await store[Symbol.asyncDispose]();
+    const whole = new Map([...backend.objects].map(([name, bytes]) => [name, Buffer.from(bytes)]));
+    // Of one the record, of another a frame; and everything that is a cache.
+    const [pack = ''] = [...whole.keys()].filter((name) => name.endsWith('.pack'));
+    const record = 'points/vm/two.point';
+    for (const [name, bytes] of backend.objects) {
+      if (name === pack || name === record) bytes.writeUInt8((bytes[200] ?? 0) ^ 1, 200);
+      if (/^(index|table|generations)\//.test(name)) backend.objects.set(name, bytes.subarray(0, 20));
+    }
+    {
+      await using damaged = await openStore(backend, options);
+      await damaged.verify();
+      const { failed, steps } = await damaged.repair({ dryRun: false });
+      expect(failed).toEqual([]);
+      expect(steps.filter(({ action }) => action === 'lost').map(({ target }) => target)).toContain(record);
+      await damaged.repair({ dryRun: false });
+    }
+    // What holds content is all there, and what was not touched is as it was.
+    for (const [name, bytes] of whole) {
+      if (!/^(packs|points)\//.test(name)) continue;
+      expect(backend.objects.has(name), name).toBe(true);
+      if (name !== pack && name !== record) expect(backend.objects.get(name)?.equals(bytes), name).toBe(true);
+    }
+    // The medium has a better day: nothing that the repairs have done is in the way.
+    for (const name of [pack, record]) backend.objects.set(name, whole.get(name) ?? Buffer.alloc(0));
+    await using again = await openStore(backend, options);
+    for (const [pointId, content] of Object.entries(contents))
+      expect((await restore(again, pointId)).equals(content), pointId).toBe(true);
+    expect((await again.verify()).damagedPacks).toEqual([]);
   });
 
   test('borg #4829: an index that is wrong in any way costs time, and no point', async () => {

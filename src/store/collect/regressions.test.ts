@@ -237,6 +237,30 @@ describe('mistakes that others made', () => {
     await store[Symbol.asyncDispose]();
   });
 
+  test('Longhorn #1435: a point is deleted and collected while it is restored', async () => {
+    const { store, collectAll } = await emptyStore();
+    const content = noise(1, 9);
+    await backUp(store, 'other', noise(2, 4));
+    const { disk } = await backUp(store, 'read', content);
+    const restored = Buffer.alloc(content.length);
+    {
+      using reader = store.openDisk(disk);
+      let isFirst = true;
+      for await (const { offset, data } of reader.stream()) {
+        restored.set(data, offset);
+        if (!isFirst) continue;
+        isFirst = false;
+        await store.deletePoint('vm', 'read');
+        await collectAll();
+      }
+      expect(isFirst).toBe(false);
+      const again = await reader.read(0, content.length);
+      expect(content.equals(again)).toBe(true);
+    }
+    expect(restored.equals(content)).toBe(true);
+    await store[Symbol.asyncDispose]();
+  });
+
   test('a base whose point has gone is kept while it is used, even if it was condemned before', async () => {
     const { store, collectAll } = await emptyStore();
     const content = noise(1, 8);
@@ -306,7 +330,7 @@ describe('mistakes that others made', () => {
     await store[Symbol.asyncDispose]();
   });
 
-  test('XO #3739: points in the middle of a chain go, and the others keep every byte', async () => {
+  test('XO #3739, #702, #1842: points in the middle of a chain go, and the others keep every byte', async () => {
     const { backend, options, store, collectAll } = await emptyStore();
     const points = new Map<string, Buffer>();
     let content = noise(1, 12);

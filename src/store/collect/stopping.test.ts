@@ -4,7 +4,7 @@ import { emptyStore, noise, packBytes } from '../testing/collected-store.ts';
 import { backUp, restore, testChunkBytes } from '../testing/model-disk.ts';
 
 describe('a collection that ends early', () => {
-  test('can be stopped at every step, and the next one goes on', async () => {
+  test('can be stopped at every step, and the next one goes on (XO #9542, #9567, #9668, #9782)', async () => {
     /** Stops the third collection at a step; then lets others finish the work. */
     const run = async (step: number) => {
       const { backend, clock, store } = await emptyStore();
