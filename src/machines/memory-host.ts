@@ -219,7 +219,8 @@ export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost
     },
     async listPoints(uuid) {
       await host.onCall('listPoints');
-      return machineOf(uuid).points.map((point) => point.pointId);
+      // What there is on record, whether the VM is there or not.
+      return machines.get(uuid)?.points.map((point) => point.pointId) ?? [];
     },
     async openPoint({ machineUuid, pointId, since }): Promise<FrozenPointReader> {
       await host.onCall('openPoint');

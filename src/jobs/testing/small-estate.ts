@@ -15,7 +15,7 @@ import {
   type VaultRow,
 } from '../../catalog/index.ts';
 import { createMemoryHost, type MemoryHost } from '../../machines/index.ts';
-import { defaultPolicy, type ReplicaRetention } from '../../protection/index.ts';
+import { type BackupPolicy, defaultPolicy, type ReplicaRetention } from '../../protection/index.ts';
 import {
   createStore,
   fileSystemBackend,
@@ -64,6 +64,8 @@ export interface SmallEstate extends AsyncDisposable {
   /** Where the vault's store and its replica keep their objects. */
   backend: MemoryBackend;
   replicaBackend: MemoryBackend;
+  /** One more vault, with a store of its own; `policies` are those it begins with. */
+  addVault(vaultId: string, name: string, policies: readonly BackupPolicy[]): Promise<VaultRow>;
   /** Gives the vault a second store. */
   addReplica(retention?: ReplicaRetention): Promise<void>;
   /** The job that replicates the vault now, waited for with what it sets going; undefined when none is open. */
@@ -87,12 +89,14 @@ export interface SmallEstate extends AsyncDisposable {
 
 const diskBytes = 1024 * 1024;
 
-export async function createSmallEstate(): Promise<SmallEstate> {
+/** @param begins what the clock says at first; the time of day where nothing depends on it */
+export async function createSmallEstate(begins = Temporal.Now.instant()): Promise<SmallEstate> {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-jobs-'));
   const scratch = await scratchPlace(directory);
   const host = createMemoryHost({ now: () => estate.now });
   const vmUuid = host.addMachine('web', { vda: diskBytes, vdb: diskBytes / 2 });
   const backend = memoryBackend();
+  const backends = new Map([['v1', backend]]);
   const created = '2026-01-01T12:00:00.000Z';
 
   const estate: SmallEstate = {
@@ -115,12 +119,20 @@ export async function createSmallEstate(): Promise<SmallEstate> {
       created_at: created,
     },
     itemId: 'i1',
-    now: Temporal.Now.instant(),
+    now: begins,
     workshop: undefined as unknown as Workshop,
     item: () => getItem(estate.workshop.db, 'i1'),
     store: () => estate.workshop.estate.store(estate.vault),
     backend,
     replicaBackend: memoryBackend(),
+    async addVault(vaultId, name, policies) {
+      const other = memoryBackend();
+      backends.set(vaultId, other);
+      await using store = await createStore(other, { clock });
+      const row = { ...estate.vault, vault_id: vaultId, name, store_id: store.storeId };
+      await insertVault(estate.workshop.db, row, policies);
+      return row;
+    },
     async addReplica(retention = { mode: 'follow' }) {
       const store = await createStore(estate.replicaBackend, { clock });
       estate.workshop.estate.adoptReplica('v1', store);
@@ -213,7 +225,7 @@ export async function createSmallEstate(): Promise<SmallEstate> {
         db,
         {
           openHost: async () => host,
-          openStore: () => openStore(backend, { clock }),
+          openStore: ({ vault_id: id }) => openStore(backends.get(id) ?? backend, { clock }),
           openReplica: ({ store_path: path }) =>
             openStore(path === '/replica' ? estate.replicaBackend : fileSystemBackend(path), { clock }),
         },
