@@ -225,6 +225,9 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
   [`GET ${vaultPath}/backupJobs`]: 'Reader',
   [`GET ${vaultPath}/backupJobs/:job`]: 'Reader',
   [`POST ${vaultPath}/backupJobs/:job/cancel`]: 'Operator',
+  [`POST ${vaultPath}/backupJobsExport`]: 'Operator',
+  // The link is the right to it, for a quarter of an hour.
+  'GET /holdfast/exports/:file': 'public',
   ...all('Reader', [...statusPaths, ...plainResultPaths, `${itemPath}/operationResults/:operation`]),
   [`GET ${vaultPath}/backupJobs/operationResults/:operation`]: 'Reader',
   [`GET ${vaultPath}/backupValidateOperationResults/:operation`]: 'Reader',

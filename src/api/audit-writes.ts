@@ -7,6 +7,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Of a public route that signs somebody in: who that is, once it is known. */
     signedInAs: Pick<Principal, 'id' | 'name'> | null;
+    /** It ends an attempt to sign in that is no write: one at an outside provider. */
+    endsSignIn: boolean;
     /** Whether the audit log says that this request was begun. */
     isAudited: boolean;
   }
@@ -22,6 +24,7 @@ const longestResource = 1024;
  */
 export function auditWrites(app: FastifyInstance, { audit, log }: { audit: AuditLog; log: Logger }): void {
   app.decorateRequest('signedInAs', null);
+  app.decorateRequest('endsSignIn', false);
   app.decorateRequest('isAudited', false);
 
   app.addHook('preHandler', async (request) => {
@@ -34,7 +37,7 @@ export function auditWrites(app: FastifyInstance, { audit, log }: { audit: Audit
     const { statusCode } = reply;
     // Told to come back later: nothing was done, and it may be many.
     if (request.is404 || statusCode === 429) return;
-    if (!isWrite(request) && request.signedInAs === null) return;
+    if (!isWrite(request) && request.signedInAs === null && !request.endsSignIn) return;
     if (request.caller === null && !endsSignIn(request, statusCode)) return;
     const isRefused = request.caller !== null && !request.isAudited;
     const status = isRefused ? 'Refused' : statusCode < 400 ? 'Succeeded' : 'Failed';
@@ -51,7 +54,8 @@ const isWrite = ({ method }: FastifyRequest) => method !== 'GET' && method !== '
 
 /** Of what nobody in particular may ask for, signing in is noted, whether it succeeds or not. */
 const endsSignIn = (request: FastifyRequest, statusCode: number) =>
-  requirementOf(request) === 'public' && (request.signedInAs !== null || statusCode === 401);
+  requirementOf(request) === 'public' &&
+  (request.signedInAs !== null || request.endsSignIn || statusCode === 401);
 
 function subjectOf(request: FastifyRequest) {
   const principal = request.caller?.principal ?? request.signedInAs;

@@ -19,6 +19,7 @@ import { registerAudit } from './routes/audit.ts';
 import { registerClients } from './routes/clients.ts';
 import { registerHosts } from './routes/hosts.ts';
 import { registerJobs } from './routes/jobs.ts';
+import { registerJobsExport } from './routes/jobs-export.ts';
 import { neighbourRoutes } from './routes/neighbours.ts';
 import { registerOperations } from './routes/operations.ts';
 import { registerOutsideSignIn } from './routes/outside-sign-in.ts';
@@ -137,6 +138,7 @@ export function createServer({ scope, credential, tls, log, ...options }: Server
     registerRecoveryPoints,
     registerReplicas,
     registerJobs,
+    registerJobsExport,
     registerOperations,
   ]) {
     register(app, scope);

@@ -16,6 +16,7 @@ export interface JobFilter {
   startedFrom?: string;
   startedUntil?: string;
   itemId?: string;
+  jobId?: string;
 }
 
 /** Where a list of jobs goes on: after this one. */
@@ -35,6 +36,7 @@ export async function listJobs(
   if (filter.startedFrom !== undefined) query = query.where('started_at', '>=', filter.startedFrom);
   if (filter.startedUntil !== undefined) query = query.where('started_at', '<=', filter.startedUntil);
   if (filter.itemId !== undefined) query = query.where('item_id', '=', filter.itemId);
+  if (filter.jobId !== undefined) query = query.where('job_id', '=', filter.jobId);
   if (page.after !== undefined)
     query = query.where(sql<boolean>`(started_at, job_id) < (${page.after[0]}, ${page.after[1]})`);
   return query.orderBy('started_at', 'desc').orderBy('job_id', 'desc').limit(page.limit).execute();

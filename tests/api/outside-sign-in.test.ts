@@ -6,6 +6,7 @@ import { join } from 'node:path';
 // @ts-expect-error it brings no types
 import { Provider } from 'oidc-provider';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { listAudit } from '../../src/catalog/index.ts';
 import { type ApiServer, createApiServer, subscriptionId } from '../support/api-server.ts';
 
 const subscription = `/subscriptions/${subscriptionId}`;
@@ -211,6 +212,9 @@ it('takes an answer once, from the browser that asked, and as it was given', asy
   const [state = '', , verifier = ''] = first.get('__Host-holdfast-sign-in')?.split('.') ?? [];
   const withNonce = new Map([['__Host-holdfast-sign-in', `${state}.another.${verifier}`]]);
   expect(await again(answer.pathname + answer.search, withNonce)).toBe(401);
+  const rows = await listAudit(server.estate.workshop.db, { limit: 100 });
+  const signIns = rows.filter(({ action }) => action.includes('openid-connect')).map(({ status }) => status);
+  expect(signIns).toEqual([...Array(5).fill('Failed'), 'Succeeded']);
 });
 
 it('says what is wrong with its settings, or that there are none', async () => {

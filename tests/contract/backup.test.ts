@@ -1,6 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { get } from 'node:https';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startBackup } from '../../src/jobs/index.ts';
 import { until } from '../support/until.ts';
 import { type ContractService, startContractService, subscriptionId } from './contract-service.ts';
 
@@ -283,3 +286,46 @@ describe('backups and restores', () => {
     expect(validateOperationResponse?.validationResults?.[0]).toMatchObject({ code: 'ResourceNotFound' });
   });
 });
+
+it('exports jobs into files that whoever has the link can fetch', async () => {
+  const { backup, estate } = service;
+  const { ids, onResponse } = operationIds();
+  const exportJobs = (filter?: string) =>
+    backup.jobs.export(...at, { onResponse, ...(filter === undefined ? {} : { filter }) });
+  await estate.settled(await startBackup(estate.workshop, await estate.item(), { onDemand: {} }));
+  await exportJobs("operation eq 'Backup' and status eq 'Completed'");
+  const result = await backup.exportJobsOperationResults.get(...at, ids.at(-1) ?? '');
+  const files = result.operation as unknown as Record<string, string>;
+  expect(files.objectType).toBe('ExportJobsOperationResultInfo');
+  const listed = await Array.fromAsync(
+    backup.backupJobs.list(...at, { filter: "operation eq 'Backup' and status eq 'Completed'" }),
+  );
+  const fetched = await fetchFile(`${files.blobUrl}${files.blobSasKey}`);
+  expect(fetched).toMatchObject({ status: 200, type: 'application/json; charset=utf-8' });
+  expect(JSON.parse(fetched.text).map((job: { name: string }) => job.name)).toEqual(
+    listed.map((job) => job.name),
+  );
+  const table = await fetchFile(`${files.excelFileBlobUrl}${files.excelFileBlobSasKey}`);
+  expect(table.text.split('\r\n').length).toBe(listed.length + 2);
+  // Neither without the key, nor with that of the other file.
+  for (const link of [
+    files.blobUrl,
+    `${files.blobUrl}${files.excelFileBlobSasKey}`,
+    `${files.blobUrl}?se=x&sig=y`,
+  ])
+    expect((await fetchFile(link ?? '')).status).toBe(404);
+  await exportJobs("backupManagementType eq 'MAB'");
+  const none = await backup.exportJobsOperationResults.get(...at, ids.at(-1) ?? '');
+  const empty = none.operation as unknown as Record<string, string>;
+  expect((await fetchFile(`${empty.blobUrl}${empty.blobSasKey}`)).text).toBe('[]\n');
+});
+
+/** Fetches as a browser does that has a link and no token. */
+async function fetchFile(url: string): Promise<{ status: number; type: string | undefined; text: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  get(url, { ca: service.ca }, resolve).on('error', reject);
+  const answer = await promise;
+  let text = '';
+  for await (const chunk of answer.setEncoding('utf8')) text += chunk;
+  return { status: answer.statusCode ?? 0, type: answer.headers['content-type'], text };
+}

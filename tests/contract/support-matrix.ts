@@ -77,8 +77,8 @@ export const supportMatrix: readonly Row[] = [
   row('backup', 'jobDetails', 'get', 'supported'),
   row('backup', 'jobCancellations', 'trigger', 'supported'),
   row('backup', 'jobOperationResults', 'get', 'supported'),
-  row('backup', 'jobs', 'export', 'refused', 'list the jobs instead'),
-  row('backup', 'exportJobsOperationResults', 'get', 'refused', 'list the jobs instead'),
+  row('backup', 'jobs', 'export', 'supported'),
+  row('backup', 'exportJobsOperationResults', 'get', 'supported'),
   row('backup', 'recoveryPoints', 'list get', 'supported'),
   row(
     'backup',

@@ -307,6 +307,12 @@ export function createClient(options: ClientOptions) {
         }
         return found;
       },
+      /** All of them, newest first, page by page. */
+      each: async function* (at: VaultAddress, filter: JobFilter = {}) {
+        const text = jobFilter(filter);
+        const query: Record<string, string> = { $top: '1000', ...(text === '' ? {} : { $filter: text }) };
+        yield* pages(shapes.job, paths.jobs(await subscriptionId(), at), query);
+      },
       /** With its tasks and their figures. */
       get: async (at: VaultAddress, name: string) =>
         get(shapes.job, paths.job(await subscriptionId(), at, name)),

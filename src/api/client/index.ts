@@ -6,6 +6,7 @@ export { apiVersion, type ItemAddress, segmentOf, type VaultAddress } from './ad
 export { ApiError } from './api-error.ts';
 export { type ClientOptions, createClient, type HoldfastClient } from './client.ts';
 export type { JobFilter } from './job-filter.ts';
+export { jobsCsvHeader, jobsCsvLine } from './jobs-csv.ts';
 export type { Accepted } from './operations.ts';
 export { pause } from './patience.ts';
 export * from './shapes.ts';

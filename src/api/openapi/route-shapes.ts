@@ -161,4 +161,6 @@ export const routeShapes: Readonly<Record<string, RouteShapes>> = {
   [`GET ${vaultPath}/backupJobs`]: list(shapes.job),
   [`GET ${vaultPath}/backupJobs/:job`]: { answer: shapes.job },
   [`POST ${vaultPath}/backupJobs/:job/cancel`]: accepted(),
+  [`POST ${vaultPath}/backupJobsExport`]: accepted(),
+  [`GET ${vaultPath}/backupJobs/operationResults/:operation`]: { answer: shapes.jobsExport },
 };

@@ -1,4 +1,12 @@
-import { findJob, type JobRow, type JobTaskRow, listJobs, type VaultRow } from '../../catalog/index.ts';
+import type { FastifyRequest } from 'fastify';
+import {
+  findJob,
+  type JobFilter,
+  type JobRow,
+  type JobTaskRow,
+  listJobs,
+  type VaultRow,
+} from '../../catalog/index.ts';
 import { azureNumberOf, HoldfastError } from '../../errors/index.ts';
 import type { JobError, TaskProgress } from '../../jobs/index.ts';
 import { type Job, type JobTask, job as jobShape, jobStatus } from '../client/index.ts';
@@ -105,6 +113,32 @@ export function presentJob(
   };
 }
 
+/** Which jobs the request's `$filter` wants; undefined where it wants those of something other than VMs. @throws InvalidInput */
+export function jobFilterOf(request: FastifyRequest): JobFilter | undefined {
+  const filter = parseFilter(query(request, '$filter'), [
+    'status',
+    'operation',
+    'backupManagementType',
+    'startTime',
+    'endTime',
+    'jobId',
+  ]);
+  const status = filterWord(filter, 'status', jobStatus.options);
+  const operation = filterWord(filter, 'operation', operations);
+  const managed = filterWord(filter, 'backupManagementType', backupManagementTypes);
+  const from = filter.get('starttime');
+  const until = filter.get('endtime');
+  const jobId = filter.get('jobid')?.toLowerCase();
+  if (managed !== undefined && managed !== 'AzureIaasVM') return undefined;
+  return {
+    ...(status === undefined ? {} : { status }),
+    ...(operation === undefined ? {} : { operation }),
+    ...(from === undefined ? {} : { startedFrom: parseMoment(from) }),
+    ...(until === undefined ? {} : { startedUntil: parseMoment(until) }),
+    ...(jobId === undefined ? {} : { jobId }),
+  };
+}
+
 export const registerJobs: RegisterRoutes = (app, scope) => {
   const { db, engine } = scope.workshop;
 
@@ -119,32 +153,10 @@ export const registerJobs: RegisterRoutes = (app, scope) => {
 
   app.get(`${vaultPath}/backupJobs`, async (request) => {
     const vault = await vaultOf(db, request);
-    const filter = parseFilter(query(request, '$filter'), [
-      'status',
-      'operation',
-      'backupManagementType',
-      'startTime',
-      'endTime',
-    ]);
+    const filter = jobFilterOf(request);
     const wish = pageWish(request, ['', '']);
-    const status = filterWord(filter, 'status', jobStatus.options);
-    const operation = filterWord(filter, 'operation', operations);
-    const managed = filterWord(filter, 'backupManagementType', backupManagementTypes);
-    const from = filter.get('starttime');
-    const until = filter.get('endtime');
-    // Every job here is one of a VM.
-    if (managed !== undefined && managed !== 'AzureIaasVM') return { value: [] };
-    const rows = await listJobs(
-      db,
-      vault.vault_id,
-      {
-        ...(status === undefined ? {} : { status }),
-        ...(operation === undefined ? {} : { operation }),
-        ...(from === undefined ? {} : { startedFrom: parseMoment(from) }),
-        ...(until === undefined ? {} : { startedUntil: parseMoment(until) }),
-      },
-      { limit: wish.size + 1, after: wish.after },
-    );
+    if (filter === undefined) return { value: [] };
+    const rows = await listJobs(db, vault.vault_id, filter, { limit: wish.size + 1, after: wish.after });
     const page = pageOf(request, wish, rows, (job) => [job.started_at, job.job_id]);
     return { ...page, value: page.value.map((job) => presentJob(scope, vault, job, undefined)) };
   });

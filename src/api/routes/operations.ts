@@ -90,16 +90,11 @@ export const registerOperations: RegisterRoutes = (app, scope) => {
     return item === undefined ? reply.code(204).send() : presentItemAlone(scope, vault, item);
   });
 
-  // These are done when they are written down, and have something to fetch.
-  for (const path of [
-    `${vaultPath}/backupValidateOperationResults/:operation`,
-    `${vaultPath}/backupJobs/operationResults/:operation`,
-  ]) {
-    app.get(path, async (request, reply) => {
-      const known = await ask(request, await vaultOf(db, request));
-      return known.row.result_json === null ? reply.code(204).send() : JSON.parse(known.row.result_json);
-    });
-  }
+  // Done when it is written down, and with something to fetch.
+  app.get(`${vaultPath}/backupValidateOperationResults/:operation`, async (request, reply) => {
+    const known = await ask(request, await vaultOf(db, request));
+    return known.row.result_json === null ? reply.code(204).send() : JSON.parse(known.row.result_json);
+  });
 };
 
 /** Answers 202 for an operation under way; undefined for one that has succeeded. @throws what it failed with */

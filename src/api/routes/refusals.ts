@@ -112,12 +112,6 @@ export const refusedRoutes: readonly (readonly [
     'Enable protection when the VM is there.',
   ],
   [
-    ['POST'],
-    `${vaultPath}/backupJobsExport`,
-    'Jobs are not exported to a file.',
-    'List them: GET …/backupJobs, which pages by nextLink, or holdfast job list --json.',
-  ],
-  [
     ['GET'],
     `${vaultPath}/backupEngines/:engine`,
     'There are no backup engines.',

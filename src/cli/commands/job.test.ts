@@ -28,4 +28,16 @@ describe('jobs', () => {
       lines('Backup of web-1, job j1: cancelling', '  Take Snapshot  in progress'),
     );
   });
+
+  test('all of them are exported, as a table for spreadsheets or as they came', async () => {
+    const { run, received } = await world({ 'GET VAULT/backupJobs': { value: [done] } });
+    const csv = await run('job export --vault v1 --status Completed');
+    expect(received.at(-1)?.query.get('$filter')).toBe("status eq 'Completed'");
+    const [header, first, end] = csv.out.split('\r\n');
+    expect(header).toMatch(/^Workload name,Operation,Status,/);
+    expect(first).toMatch(/^web-1,Backup,Completed,.*,j1$/);
+    expect(end).toBe('');
+    expect(JSON.parse((await run('job export --vault v1 -o json')).out)).toEqual([done]);
+    expect(JSON.parse((await run('job export --vault v1 -o jsonl')).out)).toEqual(done);
+  });
 });

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { type Job, jobStatus } from '../../api/client/index.ts';
+import { type Job, jobStatus, jobsCsvHeader, jobsCsvLine } from '../../api/client/index.ts';
 import type { Call } from '../call.ts';
 import { addCommand, addNoun, type Cli, jobExits, onRun, withVault } from '../command.ts';
 import { followJob } from '../follow-job.ts';
@@ -12,6 +12,7 @@ type JobProperties = Job['properties'];
 export function addJobCommands(program: Command, cli: Cli): void {
   const noun = addNoun(program, 'job', 'jobs: what was done, is being done, and how it went');
   addList(noun, cli);
+  addExport(noun, cli);
 
   const show = withVault(
     addCommand(noun, {
@@ -67,25 +68,22 @@ export function addJobCommands(program: Command, cli: Cli): void {
   });
 }
 
-interface ListOptions {
+interface FilterOptions {
   status?: JobProperties['status'];
   operation?: JobProperties['operation'];
   since?: Date;
   until?: Date;
+}
+
+interface ListOptions extends FilterOptions {
   top: number;
 }
 
-function addList(noun: Command, cli: Cli): void {
+/** The options that say which jobs. */
+function withFilter(command: Command, cli: Cli): Command {
   const moment = (text: string) =>
     parseSince(text, cli.io.now?.() ?? Date.now(), cli.io.timeZone ?? Temporal.Now.timeZoneId());
-  const list = withVault(
-    addCommand(noun, {
-      name: 'list',
-      summary: 'List the jobs of a vault, newest first.',
-      example: 'holdfast job list --vault v1 --status Failed --since 7d',
-      exits: ['notFound'],
-    }),
-  )
+  return command
     .addOption(new Option('--status <status>', 'only jobs in this status').choices(jobStatus.options))
     .addOption(new Option('--operation <operation>', 'only this kind').choices(Object.keys(operationWords)))
     .option(
@@ -93,12 +91,52 @@ function addList(noun: Command, cli: Cli): void {
       'only jobs started since: a span (90min, 24h, 7d), a date, or a date and time',
       moment,
     )
-    .option('--until <time>', 'only jobs started until then', moment)
-    .option('--top <number>', 'no more than this many', parsePositive, 50);
+    .option('--until <time>', 'only jobs started until then', moment);
+}
+
+const filterOf = ({ status, operation, since, until }: FilterOptions) => ({
+  status,
+  operation,
+  startTime: since,
+  endTime: until,
+});
+
+function addExport(noun: Command, cli: Cli): void {
+  const command = withVault(
+    addCommand(noun, {
+      name: 'export',
+      summary:
+        'Print all jobs of a vault, newest first, as CSV for spreadsheets; with -o json(l) as they are.',
+      example: 'holdfast job export --vault v1 --since 30d > jobs.csv',
+      exits: ['notFound'],
+    }),
+  );
+  onRun<FilterOptions>(withFilter(command, cli), cli, async (call) => {
+    const jobs = (await call.connect()).jobs.each(call.vault, filterOf(call.options));
+    if (call.options.output === 'json') return void call.json(await Array.fromAsync(jobs));
+    call.write(jobsCsvHeader);
+    for await (const job of jobs) {
+      call.write(jobsCsvLine(job));
+      call.json(job);
+    }
+    return undefined;
+  });
+}
+
+function addList(noun: Command, cli: Cli): void {
+  const command = withVault(
+    addCommand(noun, {
+      name: 'list',
+      summary: 'List the jobs of a vault, newest first.',
+      example: 'holdfast job list --vault v1 --status Failed --since 7d',
+      exits: ['notFound'],
+    }),
+  );
+  const list = withFilter(command, cli).option('--top <number>', 'no more than this many', parsePositive, 50);
   onRun<ListOptions>(list, cli, async (call) => {
     const at = call.vault;
-    const { status, operation, since, until, top } = call.options;
-    const filter = { status, operation, startTime: since, endTime: until };
+    const { top } = call.options;
+    const filter = filterOf(call.options);
     const jobs = await (await call.connect()).jobs.list(at, filter, top);
     call.list(
       jobs,

@@ -12,6 +12,21 @@ export const jobStatus = z.enum([
 ]);
 export type JobStatus = z.infer<typeof jobStatus>;
 
+/** Where the files of an export can be fetched, for a quarter of an hour: each address with its key after it. */
+export const jobsExport = z.object({
+  statusCode: z.string(),
+  headers: z.record(z.string(), z.array(z.string())),
+  operation: z.object({
+    objectType: z.literal('ExportJobsOperationResultInfo'),
+    /** An array of the jobs, as they are listed. */
+    blobUrl: z.string(),
+    blobSasKey: z.string(),
+    /** A table of them: CSV, which spreadsheets read. */
+    excelFileBlobUrl: z.string(),
+    excelFileBlobSasKey: z.string(),
+  }),
+});
+
 /** Figures of one task of a job. Counters only ever grow; `totalBytes` is absent until it is known. */
 export const taskProgress = z.object({
   processedBytes: z.number(),
