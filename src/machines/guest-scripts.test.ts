@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -133,6 +133,60 @@ describe.skipIf(process.getuid?.() !== 0)('the freeze hook, which runs scripts a
     expect(areApplicationsReady(outcome)).toBe(false);
   });
 
+  it.each([
+    [undefined, 30],
+    [0, 1],
+    [1, 1],
+    [2, 2],
+    [1799, 1799],
+    [1800, 1800],
+    [1801, 1800],
+    [100_000, 30],
+    ['-1', 30],
+  ])('gives a script with timeoutInSeconds %s %i seconds, as its backup expects', async (given, seconds) => {
+    const config = {
+      // Its parent is the program that watches over its time.
+      preScriptLocation: await script('pre', `tr '\\0' ' ' </proc/$PPID/cmdline >${path('watcher')}`),
+      ...(given !== undefined && { timeoutInSeconds: given }),
+    };
+    await configure(config);
+    expect(await backUp()).toMatchObject({ pre: 'ok' });
+    expect(await readFile(path('watcher'), 'utf8')).toMatch(new RegExp(`^timeout -k 2 ${seconds} `));
+    expect(readScriptTimes(JSON.stringify(config)).pre).toBe(Math.min(seconds + 5, 1800));
+  });
+
+  it.each([
+    [0, 1],
+    [9, 10],
+    [10, 11],
+    [11, 11],
+  ])('tries a script with %i retries %i times', async (preScriptNoOfRetries, tries) => {
+    await configure({
+      preScriptLocation: await script('pre', `echo x >>${path('tries')}; exit 7`),
+      preScriptNoOfRetries,
+      continueBackupOnFailure: true,
+    });
+    expect(await backUp()).toMatchObject({ pre: 'failed 7' });
+    expect((await readFile(path('tries'), 'utf8')).length).toBe(2 * tries);
+    const config = { preScriptLocation: '/pre', preScriptNoOfRetries, timeoutInSeconds: 5 };
+    expect(readScriptTimes(JSON.stringify(config)).pre).toBe(10 * tries);
+  });
+
+  it.each([
+    [0o600, 0o700, 'ok'],
+    [0o400, 0o500, 'ok'],
+    [0o600, 0o710, 'permission'],
+    [0o600, 0o701, 'permission'],
+    [0o600, 0o600, 'permission'],
+    [0o640, 0o700, undefined],
+    [0o604, 0o700, undefined],
+    [0o700, 0o700, undefined],
+  ])('goes by the modes of configuration (%o) and script (%o)', async (config, mode, pre) => {
+    const preScriptLocation = await script('pre', 'exit 0', mode);
+    await configure({ preScriptLocation, continueBackupOnFailure: true }, config);
+    expect((await backUp()).pre).toBe(pre);
+  });
+
   it('runs nothing that others than root may change, that is not there, or that does not end', async () => {
     const codeOf = async () => problemOf(await backUp())?.code;
     const goOn = { continueBackupOnFailure: true, timeoutInSeconds: 1 };
@@ -140,6 +194,12 @@ describe.skipIf(process.getuid?.() !== 0)('the freeze hook, which runs scripts a
     expect(await codeOf()).toBe('InsufficientPermissionforPre-Script');
     await configure({ ...goOn, preScriptLocation: await script('pre', `echo x >${path('ran')}`) }, 0o644);
     expect(await codeOf()).toBe('InsufficientPermissionforPre-Script');
+    for (const others of ['pre', 'config']) {
+      await configure({ ...goOn, preScriptLocation: await script('pre', `echo x >${path('ran')}`) });
+      await chown(path(others), 1, 0);
+      expect(await codeOf()).toBe('InsufficientPermissionforPre-Script');
+      await chown(path(others), 0, 0);
+    }
     await expect(readFile(path('ran'))).rejects.toThrow(/ENOENT/);
     await configure({ ...goOn, preScriptLocation: path('none') });
     expect(await codeOf()).toBe('Pre-ScriptNotFound');

@@ -42,6 +42,15 @@ describe('the preview of a policy', () => {
     expect([ruleName, expiresAt]).toEqual(['InstantRestore', at('2026-01-08T08:00:00Z')]);
   });
 
+  it('counts the points of a weekly policy by its days', () => {
+    const weekly = { frequency: 'Weekly', days: ['Sunday', 'Monday'], time: '20:00' } as const;
+    const policy: BackupPolicy = { ...defaultPolicy, schedule: weekly };
+    const start = at('2026-01-01T00:00:00Z');
+    expect(() => previewPolicy(policy, start, start.add({ hours: 7 * 24 * 7000 }))).toThrow(
+      'makes about 14000 points',
+    );
+  });
+
   it('refuses an empty span and one with too many points', () => {
     const start = at('2026-01-01T00:00:00Z');
     expect(() => previewPolicy(weekly, start, start)).toThrow(/is empty/);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type BackupPolicy, defaultPolicy, enhancedPolicy, policiesOfNewVault } from './policy.ts';
+import { type BackupPolicy, defaultPolicy, enhancedPolicy, months, policiesOfNewVault } from './policy.ts';
 import { presentPolicy } from './policy-document.ts';
 import { invalidPolicy, readPolicy } from './read-policy.ts';
 import { anyPolicy } from './testing/arbitraries.ts';
@@ -276,7 +276,7 @@ describe('refusals', () => {
       ['Someday'],
       'schedulePolicy.scheduleRunDays[0]',
     ],
-    ['every second week', weeklyStandard, 'schedulePolicy.scheduleWeeklyFrequency', 2],
+    ['a number of weeks between', weeklyStandard, 'schedulePolicy.scheduleWeeklyFrequency', 1],
     ['hours beside a Standard schedule', defaultPolicy, 'schedulePolicy.hourlySchedule', { interval: 4 }],
     [
       'a daily schedule beside hours',
@@ -367,6 +367,61 @@ describe('refusals', () => {
     expect(refusedAfter(everyRule, on([{ date: 30 }, { isLast: true }]))).toEqual([]);
   });
 
+  it.each([31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31].map((days, i) => [months[i] as string, days]))(
+    'know that %s has %d days',
+    (month, days) => {
+      const on = (date: number) => (sent: Document) => {
+        sent.retentionPolicy.yearlySchedule.monthsOfYear = [month];
+        set(sent, `${at.yearly}.retentionScheduleDaily`, { daysOfTheMonth: [{ date }] });
+      };
+      expect(refusedAfter(everyRule, on(days))).toEqual([]);
+      const path = days === 31 ? '.daysOfTheMonth[0].date' : '';
+      expect(refusedAfter(everyRule, on(days + 1))).toEqual([`${at.yearly}.retentionScheduleDaily${path}`]);
+    },
+  );
+
+  it.each([
+    ['2026-01-01T20:00Z', true],
+    ['2026-01-01t20:00:00.000z', true],
+    ['2026-01-01T20:00:00+02:00', true],
+    ['2026-01-01T20:00:00-0200', true],
+    ['2026-01-01T20:00:00', true],
+    ['2026-01-01T20:00:00.001Z', false],
+    ['2026-01-01T20:60:00Z', false],
+    ['2026-01-01T20:00:00+2:00', false],
+    ['2026-01-01T20:00:00+02:0', false],
+    ['2026-01-01T20:00:00+002:00', false],
+    ['2026-01-01T20:00:00+02:000', false],
+    ['2026-01-01T20:00:0Z', false],
+    ['2026-1-01T20:00:00Z', false],
+    ['26-01-01T20:00:00Z', false],
+    ['20:00', false],
+  ])('read %s as a time of day: %s', (time, taken) => {
+    const sent = (properties: Document) => {
+      properties.schedulePolicy.scheduleRunTimes = [time];
+      delete properties.retentionPolicy.dailySchedule.retentionTimes;
+    };
+    expect(refusedAfter(defaultPolicy, sent)).toEqual(taken ? [] : [`${at.times}[0]`]);
+  });
+
+  it('take lists of 400 elements at most, and quote what is too long in part', () => {
+    const problemOf = (value: unknown) => {
+      const properties: Document = structuredClone(presentPolicy(weeklyStandard));
+      set(properties, 'schedulePolicy.scheduleRunDays', value);
+      const read = readPolicy('Sent', properties);
+      return 'problems' in read ? read.problems[0].problem : undefined;
+    };
+    const days = (count: number) => Array.from({ length: count }, (_, i) => ['Monday', 'Thursday'][i % 2]);
+    expect([days(400), days(401)].map(problemOf)).toEqual([undefined, 'it has 401 elements']);
+    expect(problemOf('x'.repeat(58))).toBe(`"${'x'.repeat(58)}" is no list`);
+    expect(problemOf('x'.repeat(59))).toBe(`"${'x'.repeat(56)}... is no list`);
+    const unknown = readPolicy('Sent', { ['y'.repeat(61)]: 1 });
+    expect('problems' in unknown && unknown.problems[0].path).toBe(`properties.${'y'.repeat(60)}`);
+    const twice = structuredClone(presentPolicy(defaultPolicy)) as Document;
+    twice.schedulePolicy.scheduleRunTimes.push('2020-01-01T21:00:00Z');
+    expect(readPolicy('Sent', twice)).toMatchObject({ problems: [{ problem: 'it names 2 times' }] });
+  });
+
   it('name everything that is wrong at once, what is allowed and why', () => {
     const sent: Document = structuredClone(presentPolicy(everyRule));
     sent.timeZone = 'Mars';
@@ -395,17 +450,20 @@ describe('refusals', () => {
   });
 
   it('spells out 30 problems at most', () => {
-    const sent = {
-      ...presentPolicy(defaultPolicy),
-      ...Object.fromEntries(Array.from({ length: 31 }, (_, i) => [`x${i}`, 1])),
+    const refused = (count: number) => {
+      const unknown = Array.from({ length: count }, (_, i) => [`x${i}`, 1]);
+      const read = readPolicy('Sent', { ...presentPolicy(defaultPolicy), ...Object.fromEntries(unknown) });
+      if (!('problems' in read)) throw new Error('it was taken');
+      expect(read.problems).toHaveLength(count);
+      return invalidPolicy('n'.repeat(151), read.problems);
     };
-    const read = readPolicy('Sent', sent);
-    if (!('problems' in read)) throw new Error('it was taken');
-    expect(read.problems).toHaveLength(31);
-    const { message } = invalidPolicy('Sent', read.problems);
+    const { message, target } = refused(31);
+    expect(target).toBe('properties.x0');
+    expect(message).toContain(`Policy '${'n'.repeat(150)}' can't be saved. properties.x0:`);
     expect(message).toContain('properties.x29:');
     expect(message).not.toContain('properties.x30:');
     expect(message).toMatch(/And 1 more\.$/);
+    expect(refused(30).message).not.toContain('more.');
   });
 
   it.each([undefined, null, 'x', 7, []])('takes no %j for a document', (sent) => {

@@ -20,11 +20,9 @@ const follow: ReplicaRetention = { mode: 'follow' };
 describe('what is copied', () => {
   test('is what the replica lacks, oldest first, item by item', () => {
     const db = point(2, { itemId: 'db', pointId: 'd2' });
-    expect(ids(pointsToCopy([point(3), point(1), db, point(2)], [point(2)], follow, day(3)))).toEqual([
-      'd2',
-      'p1',
-      'p3',
-    ]);
+    const order = ['d2', 'p1', 'p3'];
+    expect(ids(pointsToCopy([point(3), point(1), db, point(2)], [point(2)], follow, day(3)))).toEqual(order);
+    expect(ids(pointsToCopy([db, point(3), point(1)], [], follow, day(3)))).toEqual(order);
   });
 
   test('is not what a retention of its own would remove at once', () => {
@@ -66,6 +64,25 @@ describe('what is removed', () => {
     expect(removed([], days(1, 20), follow, day(365)).refusal).toMatch(/19 of the replica's 20/);
     expect(removed([], days(1, 3), follow, day(365)).refusal).toBeUndefined();
     expect(removed([], days(1, 20), { mode: 'keep', count: 5 }, day(365)).refusal).toMatch(/15 of/);
+  });
+
+  test('is refused from five on, and where more than half would go', () => {
+    const refused = (count: number, kept: number) =>
+      removed([], days(1, count + kept), { mode: 'keep', count: kept }, day(365)).refusal !== undefined;
+    expect([refused(4, 1), refused(5, 1), refused(5, 4), refused(5, 5)]).toEqual([false, true, true, false]);
+  });
+
+  test('begins at the moment of expiry', () => {
+    const gone = (now: Temporal.Instant) => ids(removed([], [point(1), point(9)], follow, now).remove);
+    expect(gone(day(31).subtract({ nanoseconds: 1 }))).toEqual([]);
+    expect(gone(day(31))).toEqual(['p1']);
+    const keep = (now: Temporal.Instant) =>
+      ids(removed([], [point(1), point(9)], { mode: 'keep', days: 3 }, now).remove);
+    expect(keep(day(4).subtract({ nanoseconds: 1 }))).toEqual([]);
+    expect(keep(day(4))).toEqual(['p1']);
+    // Neither a count nor days: the newest, whatever it is called.
+    const twins = [point(1, { pointId: 'a' }), point(1, { pointId: 'c' }), point(1, { pointId: 'b' })];
+    expect(ids(removed([], twins, { mode: 'keep' }, day(1)).remove)).toEqual(['b', 'a']);
   });
 
   test('under a retention of its own does not ask the source', () => {

@@ -125,6 +125,9 @@ describe('points that an edit of their policy makes expire', () => {
     const until = (days: number) => [fate({}, now, days)].map((it) => [it?.keep, `${it?.softDeleteUntil}`]);
     expect(until(14)).toEqual([[true, '2026-02-15T00:00:00Z']]);
     expect(until(180)).toEqual([[true, '2026-07-31T00:00:00Z']]);
+    expect(until(1)).toEqual([[true, '2026-02-02T00:00:00Z']]);
+    const [plain] = decideRetention([lost, newest], defaultPolicy, now);
+    expect(plain).toMatchObject({ pointId: 'lost', keep: false });
   });
 
   it('are removed at the end of that, not before', () => {
@@ -168,6 +171,13 @@ describe('a point that a person deleted', () => {
     const alone = { ...deleted, inVault: false, inSnapshot: true };
     const other = { ...newest, inVault: false, inSnapshot: true, damaged: true };
     expect(dropped([alone, other], '2027-01-01T00:00:00Z')).toEqual([]);
+    // Of several that persons deleted, and none else, the newest.
+    const older = { ...deleted, pointId: 'older', takenAt: at('2026-01-29T20:00:00Z') };
+    expect(dropped([older, deleted], '2027-01-01T00:00:00Z')).toEqual(['older/vault']);
+    const here = { ...deleted, inVault: false, inSnapshot: true };
+    expect(dropped([{ ...older, inVault: false, inSnapshot: true }, here], '2027-01-01T00:00:00Z')).toEqual([
+      'older/snapshot',
+    ]);
     expect(dropped([deleted, { ...newest, damaged: true }], '2027-01-01T00:00:00Z')).toEqual([
       'newest/vault',
     ]);
