@@ -102,6 +102,25 @@ describe('a backup', () => {
     expect(record.metadata).toMatchObject({ frozen: { definition } });
   });
 
+  it("tells in Azure's words what it has backed up, and how much of the vault that takes", async () => {
+    // Bytes that no compression makes less of.
+    estate.host.write(estate.vmUuid, 'vda', 0, randomBytes(100_000));
+    const bag = JSON.parse((await jobOf(await backUp())).property_bag_json);
+    const [point] = await pointsOf();
+    const stored = JSON.parse(point?.transfer_json ?? '[]').reduce(
+      (sum: number, disk: { storedBytes: number }) => sum + disk.storedBytes,
+      0,
+    );
+    expect(stored).toBeGreaterThan(100_000);
+    expect(bag).toMatchObject({
+      'VM Name': 'web',
+      'Backup Size': '1 MB', // in whole ones, what is begun counted
+      'Backed-up disk(s)': 'vda;vdb',
+      'Recovery Point Expiry Time in UTC': `${point?.expires_at.slice(0, 19)}Z`,
+    });
+    expect(bag).not.toHaveProperty('Excluded disk(s)');
+  });
+
   it('keeps the snapshot and warns when the transfer fails, and the next backup brings it too', async () => {
     await backUp();
     estate.host.write(estate.vmUuid, 'vda', 0, bytes(4096, 7));

@@ -121,6 +121,33 @@ it('can be cancelled, and removes what it had written', async () => {
   expect(await readdir(target)).toEqual([]);
 });
 
+it('can be cancelled until the VM is being created, and says what it does in the words of its job', async () => {
+  const { point_id: id, taken_at: takenAt } = await thePoint();
+  let refusal: unknown;
+  let jobId = '';
+  estate.host.onCall = async (operation) => {
+    if (operation !== 'defineRestored') return;
+    refusal = await estate.workshop.engine.cancel(jobId).catch((error: unknown) => error);
+  };
+  jobId = await restore({ kind: 'machine', machineName: 'web-2' });
+  await estate.settled(jobId);
+  expect(refusal).toMatchObject({ code: 'JobNotCancellable' });
+  const job = await statusOf(jobId);
+  expect(job).toMatchObject({ status: 'Completed', operation: 'Restore' });
+  expect(JSON.parse(job?.property_bag_json ?? '')).toMatchObject({
+    'VM Name': 'web',
+    'Job Type': 'Recover to a new virtual machine',
+    'Recovery point time ': expect.stringContaining(takenAt.slice(0, 23)),
+    'Target VM Name': 'web-2',
+  });
+  const disks = await restore({ directory: `${target}-disks` });
+  await estate.settled(disks);
+  const { 'Job Type': type, ...more } = JSON.parse((await statusOf(disks))?.property_bag_json ?? '');
+  expect(type).toBe('Recover disks');
+  expect(more).not.toHaveProperty('Target VM Name');
+  expect(more).toMatchObject({ 'Restored disk(s)': expect.stringContaining(`web-${id}-vda.raw;`) });
+});
+
 it('whose process died between placing a file and noting it is undone, other files are left alone', async () => {
   const jobId = await restore();
   await estate.settled(jobId);

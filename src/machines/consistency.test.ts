@@ -188,6 +188,21 @@ describe('the consistency of a point', () => {
     },
   );
 
+  it('comes of asking the guest for little, with a limit to each answer, and for the thaw until it is sure', async () => {
+    const { takePoint, asked } = hostOf({});
+    await takePoint('application-or-file-system');
+    expect(asked).toEqual([
+      'guest-ping 3',
+      'guest-file-open 5',
+      'guest-get-osinfo 5',
+      'guest-fsfreeze-freeze 20',
+      'guest-fsfreeze-thaw 10',
+      'guest-fsfreeze-status 5',
+      'guest-fsfreeze-thaw 10',
+      'guest-fsfreeze-status 5',
+    ]);
+  });
+
   it('waits for a freeze as long as it may hold, and for the scripts before it', async () => {
     const limits = [];
     for (const guest of [{}, { windows: true }, { report: 'pre=ok\npost=ok' }]) {

@@ -141,6 +141,15 @@ describe('what is due', () => {
     expect(due && dueRun(berlin, due.at, now)).toBeUndefined();
   });
 
+  it('is a run from its very moment on, until it has been handled', () => {
+    const run = at('2026-01-02T01:30:00Z');
+    const early = run.subtract({ nanoseconds: 1 });
+    expect(dueRun(berlin, at('2026-01-01T12:00:00Z'), early)).toBeUndefined();
+    expect(dueRun(berlin, at('2026-01-01T12:00:00Z'), run)?.at).toEqual(run);
+    expect(dueRun(berlin, early, run)?.at).toEqual(run);
+    expect(dueRun(berlin, run, run)).toBeUndefined();
+  });
+
   it('waits for the start of the item, and is not lost meanwhile', () => {
     const handled = at('2026-01-01T12:00:00Z');
     const delayMs = 90 * 60_000;

@@ -65,6 +65,18 @@ describe('weekdays of the first to the last week', () => {
     expect(marked(rule, '2026-03-01', '2026-03-31')).toEqual([date]);
   });
 
+  it.each([
+    ['2026-02', 22],
+    ['2028-02', 23],
+    ['2026-04', 24],
+    ['2026-03', 25],
+  ])('marks each weekday of %s from day %i on as the last, and none before', (month, from) => {
+    const rule = monthly({ format: 'Weekly', weekdays: [...weekdays], weeks: ['Last'] });
+    const first = Temporal.PlainDate.from(`${month}-01`);
+    const found = marked(rule, `${first}`, `${first.with({ day: first.daysInMonth })}`);
+    expect(found.map((date) => Number(date.slice(8)))).toEqual(Array.from({ length: 7 }, (_, i) => from + i));
+  });
+
   it('marks the fourth as the last where there are four', () => {
     const rule = monthly({ format: 'Weekly', weekdays: ['Wednesday'], weeks: ['Fourth', 'Last'] });
     expect(marked(rule, '2026-02-01', '2026-02-28')).toEqual(['2026-02-25']);

@@ -73,6 +73,15 @@ describe('a shorter retention', () => {
       'yearly points would be kept no longer',
     ]);
     expect(reductionsOf(less, full)).toEqual([]);
+    // Also one that kept but a single one.
+    const yearly = (count: number): BackupPolicy => ({
+      ...full,
+      retention: { ...less.retention, yearly: { count, on, months: ['January'] } },
+    });
+    expect(reductionsOf(yearly(1), less)).toEqual(['yearly points would be kept no longer']);
+    expect(reductionsOf(yearly(2), yearly(1))).toEqual([
+      'yearly points would be kept for 1 instead of 2 years',
+    ]);
   });
 
   it('is no other schedule, no shorter time of snapshots, and no other choice of days', () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createClient, type HoldfastClient, type VaultUpdate } from '../../src/api/client/index.ts';
+import { HoldfastError } from '../../src/errors/index.ts';
 import { maintainAll, maintenanceIdle } from '../../src/jobs/index.ts';
 import { type ApiServer, createApiServer, subscriptionId } from '../support/api-server.ts';
 
@@ -108,6 +109,69 @@ it('deletes the data as Azure does, brings it back, and purges it when the time 
   pass(48);
   await client.operations.wait(await client.items.purge(item));
   await expect(client.items.get(item)).rejects.toMatchObject({ code: 'ResourceNotFound' });
+});
+
+it('tells in the pre-check of an item what stands in the way of its backups', async () => {
+  const check = async () => {
+    const { healthStatus, healthDetails } = await shown();
+    return [healthStatus, healthDetails?.map(({ code, title }) => `${code} ${title}`).join()];
+  };
+  expect(await check()).toEqual(['Passed', '400239 IaasVmHealthGreenDefault']);
+  const failing = (operation: string) => {
+    server.estate.host.onCall = (called) => {
+      if (called === operation) throw new HoldfastError('HostUnreachable', 'The host is away.');
+    };
+  };
+  failing('openPoint');
+  await backUp();
+  expect(await check()).toEqual(['ActionSuggested', '0 HostUnreachable']);
+  failing('takePoint');
+  await backUp();
+  expect(await check()).toEqual(['ActionRequired', '0 HostUnreachable']);
+  server.estate.host.onCall = () => {};
+  await backUp();
+  expect((await shown()).lastBackupStatus).toBe('Completed');
+  const noAgent = ['ActionSuggested', '0 UserErrorGuestAgentStatusUnavailable'];
+  expect(await check()).toEqual(noAgent);
+
+  // A backup that somebody cancels is told of by its job, with Azure's number, and not by the item.
+  const reached = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  server.estate.host.onCall = (called) => {
+    if (called !== 'openPoint') return;
+    reached.resolve();
+    return goOn.promise;
+  };
+  const jobId = await client.operations.jobOf(
+    await client.items.backup(item, { properties: { objectType: 'IaasVMBackupRequest' } }),
+  );
+  await reached.promise;
+  await client.jobs.cancel(vault, jobId);
+  goOn.resolve();
+  await server.estate.settled(jobId);
+  expect((await client.jobs.get(vault, jobId)).properties).toMatchObject({
+    status: 'Cancelled',
+    errorDetails: [{ errorCode: 400158, errorTitle: 'UserErrorJobSuccessfullyCancelled' }],
+  });
+  expect((await shown()).lastBackupStatus).toBe('Cancelled');
+  expect(await check()).toEqual(noAgent);
+});
+
+it('offers a VM for protection unless it has an item, soft-deleted or not', async () => {
+  const offered = async () =>
+    (await raw('GET', `${vaultUrl}/backupProtectableItems`)).json<{ value: { name: string }[] }>().value;
+  server.estate.host.addMachine('free', { vda: 4096 });
+  const names = async () => (await offered()).map(({ name }) => name);
+  expect(await names()).toEqual(['iaasvmcontainerv2;default;free']);
+  await backUp();
+  await client.operations.wait(await client.items.delete(item));
+  expect(await names()).toEqual(['iaasvmcontainerv2;default;free']);
+  pass(14 * 24);
+  await client.operations.wait(await client.items.purge(item));
+  expect((await names()).toSorted()).toEqual([
+    'iaasvmcontainerv2;default;free',
+    'iaasvmcontainerv2;default;web',
+  ]);
 });
 
 it('suspends backups in an immutable vault, and refuses what it forbids by every door', async () => {
