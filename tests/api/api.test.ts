@@ -174,6 +174,7 @@ describe('the main road over the API', () => {
     expect((await client.items.get(item)).properties).toMatchObject({
       protectionState: 'IRPending',
       policyName: 'DefaultPolicy',
+      lastBackupTime: '2001-01-01T00:00:00Z',
       // enabling has looked at the guest's agent
       healthStatus: 'ActionSuggested',
       healthDetails: [
