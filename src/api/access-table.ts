@@ -217,7 +217,8 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
   [`POST ${itemPath}/backup`]: 'Operator',
   [`GET ${itemPath}/recoveryPoints`]: 'Reader',
   [`GET ${itemPath}/recoveryPoints/:point`]: 'Reader',
-  [`POST ${itemPath}/recoveryPoints/:point/restore`]: 'Operator',
+  // Who may not switch a VM off may not give it other disks either.
+  [`POST ${itemPath}/recoveryPoints/:point/restore`]: { role: 'Operator', stricter: replacesDisks },
   [`PATCH ${itemPath}/recoveryPoints/:point`]: 'Operator',
   [`DELETE ${itemPath}/recoveryPoints/:point`]: 'Contributor',
   [`POST ${itemPath}/recoveryPoints/:point/providers/Holdfast.Fleet/undelete`]: 'Contributor',
@@ -241,6 +242,11 @@ function stopsOrRevives(body: unknown): Role | undefined {
   const stops =
     typeof protectionState === 'string' && /^(ProtectionStopped|BackupsSuspended)$/i.test(protectionState);
   return stops || policyId === '' || isRehydrate === true ? 'Contributor' : undefined;
+}
+
+/** A restore over the VM's own disks. */
+function replacesDisks(body: unknown): Role | undefined {
+  return propertiesOf(body).recoveryType === 'OriginalLocation' ? 'Contributor' : undefined;
 }
 
 /** Whether the request gives a property of ours. */

@@ -60,10 +60,13 @@ export function guardRoutes(app: FastifyInstance, { authenticate, admit, log }: 
     const { caller } = request;
     const requirement = requirementOf(request);
     if (caller === null || requirement === undefined) return;
-    if (typeof requirement === 'object')
-      check(request, caller, requirement.stricter(request.body) ?? requirement.role);
+    const needed =
+      typeof requirement === 'object'
+        ? (requirement.stricter(request.body) ?? requirement.role)
+        : roleOf(requirement);
+    if (typeof requirement === 'object' && needed !== undefined) check(request, caller, needed);
     if (request.body === undefined) return;
-    checkLinked(caller, request.body, roleOf(requirement) ?? 'Reader');
+    checkLinked(caller, request.body, needed ?? 'Reader');
   });
 
   app.addHook('preSerialization', async (request, _reply, payload) => {

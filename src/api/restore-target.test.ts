@@ -79,3 +79,27 @@ it('takes disks by their logical units, and networks by their ids', async () => 
   ])
     await expect(optionsOf(wrong)).rejects.toMatchObject({ code: 'InvalidInput' });
 });
+
+it('replaces the disks of the VM that is named, and of no other', async () => {
+  const vm = '/subscriptions/s/resourceGroups/default/providers/Microsoft.Compute/virtualMachines/web';
+  const original = { recoveryType: 'OriginalLocation', sourceResourceId: vm } as const;
+  expect(
+    await optionsOf({ ...original, restoreDiskLunList: [0], holdfast: { start: true, tier: 'vault' } }),
+  ).toEqual({ kind: 'original', directory: '', disks: ['vdb'], start: true, tier: 'vault' });
+  for (const wrong of [
+    { recoveryType: 'OriginalLocation' as const },
+    { ...original, targetVirtualMachineId: vm.replace('web', 'other') },
+    { ...original, virtualNetworkId: vm.replace('Compute/virtualMachines', 'Network/virtualNetworks') },
+    { ...original, holdfast: { live: true } },
+    { ...original, holdfast: { diskFormat: 'raw' as const } },
+  ])
+    await expect(optionsOf(wrong)).rejects.toMatchObject({ code: 'InvalidInput' });
+  await expect(
+    restoreOptionsOf(
+      {} as ApiScope,
+      found,
+      { objectType: 'IaasVMRestoreRequest', recoveryType: 'RestoreDisks' },
+      true,
+    ),
+  ).rejects.toThrow(/storageAccountId: it is missing/);
+});

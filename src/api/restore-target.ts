@@ -29,17 +29,13 @@ export async function restoreOptionsOf(
   anywhere: boolean,
 ): Promise<RestoreOptions> {
   refuseContradiction(vault, item, point, properties);
-  if (properties.recoveryType === 'OriginalLocation' || properties.recoveryType === 'Offline') {
-    throw new HoldfastError(
-      'OperationNotSupported',
-      `The recovery type ${properties.recoveryType} is not offered yet.`,
-      {
-        target: 'properties.recoveryType',
-        action:
-          'Restore a new VM (AlternateLocation) or the disks (RestoreDisks), and take them into use by hand.',
-      },
-    );
+  if (properties.recoveryType === 'Offline') {
+    throw new HoldfastError('OperationNotSupported', 'The recovery type Offline is not offered.', {
+      target: 'properties.recoveryType',
+      action: 'Restore the VM (OriginalLocation), a new one (AlternateLocation) or its disks (RestoreDisks).',
+    });
   }
+  if (properties.recoveryType === 'OriginalLocation') return originalOf(item, point, properties);
   const { diskFormat, tier, from, connectNetwork, start, live, allowDamaged } = properties.holdfast ?? {};
   const disks = disksOf(point, properties);
   const isMachine = properties.recoveryType === 'AlternateLocation';
@@ -60,6 +56,39 @@ export async function restoreOptionsOf(
     ...(start !== undefined && { start }),
     ...(live !== undefined && { live }),
     ...(allowDamaged !== undefined && { allowDamaged }),
+  };
+}
+
+/** What a new VM or new files can be asked for, and disks that are there can't. */
+const onlyOfNew = ['diskFormat', 'connectNetwork', 'live', 'allowDamaged'] as const;
+
+function originalOf(item: ItemRow, point: PointRow, properties: Properties): RestoreOptions {
+  const { holdfast = {}, sourceResourceId, targetVirtualMachineId: target } = properties;
+  // Whose disks are replaced is said, and by that asked whether the caller may.
+  if (sourceResourceId === undefined)
+    throw refuse('sourceResourceId', 'it is missing: name the VM whose disks are to be replaced');
+  if (target !== undefined && target !== '' && !same(machineNameOf(item, target), item.vm_name))
+    throw refuse(
+      'targetVirtualMachineId',
+      `it is '${target}', but the disks of '${item.vm_name}' are replaced`,
+    );
+  if (networkOf(properties) !== undefined)
+    throw refuse('virtualNetworkId', 'the VM keeps the networks that it has');
+  for (const field of onlyOfNew)
+    if (holdfast[field] !== undefined)
+      throw refuse(
+        `holdfast.${field}`,
+        'it can be said of what is made anew, not of disks that are replaced',
+      );
+  const disks = disksOf(point, properties);
+  const { tier, from, start } = holdfast;
+  return {
+    kind: 'original',
+    directory: '',
+    ...(disks !== undefined && { disks }),
+    ...(tier !== undefined && { tier }),
+    ...(from !== undefined && { from }),
+    ...(start !== undefined && { start }),
   };
 }
 
@@ -146,7 +175,13 @@ const poolId =
   /^\/subscriptions\/[^/]+\/resourceGroups\/([^/]+)\/providers\/Microsoft\.(?:Classic)?Storage\/storageAccounts\/([^/]+)$/i;
 
 /** The directory that image files go to. */
-async function directoryOf(scope: ApiScope, item: ItemRow, text: string, anywhere: boolean): Promise<string> {
+async function directoryOf(
+  scope: ApiScope,
+  item: ItemRow,
+  text: string | undefined,
+  anywhere: boolean,
+): Promise<string> {
+  if (text === undefined) throw refuse('storageAccountId', 'it is missing: say where the images are to go');
   const pool = poolId.exec(text)?.[2];
   if (pool !== undefined) return (await scope.workshop.estate.host(item.host_name)).poolDirectory(pool);
   if (!text.startsWith('/') || /^\/subscriptions\//i.test(text) || text.includes('\0'))

@@ -71,6 +71,11 @@ export const machineCodes = {
     action: 'Check the definition with "virsh dumpxml" and "virt-xml-validate".',
     retryable: false,
   },
+  UserErrorVmNotShutDown: {
+    status: 409,
+    action: 'Shut the VM down and restore again, or restore a new VM beside it.',
+    retryable: false,
+  },
   UserErrorVmNotInDesirableState: {
     status: 409,
     action:

@@ -6,7 +6,6 @@ import {
   type ItemRow,
   insertPoint,
   inVault,
-  type PointRow,
   updateItem,
   updatePoint,
 } from '../catalog/index.ts';
@@ -23,10 +22,10 @@ import { type JobContext, ServiceStopping } from './job-context.ts';
 import { maintainItem } from './maintenance.ts';
 import { newPointId } from './point-id.ts';
 import { keepingOf } from './point-keeping.ts';
-import { expiryColumns, lastPolicyOf, shownExpiry } from './policies.ts';
+import { pointRowOf } from './point-row.ts';
+import { shownExpiry } from './policies.ts';
 import { replicateAfterBackup } from './replicate-due.ts';
 import { consistencyProperties, takeSnapshotPoint } from './snapshot-point.ts';
-import type { StoredPoint } from './stored-point.ts';
 import type { Workshop } from './workshop.ts';
 
 export interface BackupOptions {
@@ -181,33 +180,19 @@ async function snapshotPhase(
 ): Promise<void> {
   const frozen = await takeSnapshotPoint(workshop, context, item);
   const takenAt = Temporal.Instant.from(frozen.takenAt);
-  const { pointId, runAt } = context.payload;
+  const { runAt } = context.payload;
   const { basis, toVault } = await keepingOf(workshop.db, item, context.payload, takenAt);
   if (!toVault) await context.savePayload({ staysSnapshot: true });
-  const expiry = expiryColumns(lastPolicyOf(item), basis);
-  const { definition, ...stored } = frozen;
-  const point: PointRow = {
-    point_id: pointId,
-    item_id: item.item_id,
-    job_id: context.jobId,
-    taken_at: catalogTime(takenAt),
-    ...expiry,
-    basis_json: JSON.stringify(basis),
-    run_at: runAt ?? (context.payload.onDemand === undefined ? catalogTime(takenAt) : null),
-    soft_deleted_until: null,
-    deleted_by_person: 0,
-    damaged: 0,
-    in_snapshot: 1,
-    in_vault: inVault.no,
-    in_replica: 0,
-    frozen_json: JSON.stringify(stored satisfies StoredPoint),
-    transfer_json: null,
-  };
-  await context.write((tx) => insertPoint(tx, point, JSON.stringify(definition)));
+  const { point, definitionJson } = pointRowOf(item, frozen, {
+    jobId: context.jobId,
+    basis,
+    runAt: runAt ?? (context.payload.onDemand === undefined ? catalogTime(takenAt) : null),
+  });
+  await context.write((tx) => insertPoint(tx, point, definitionJson));
   await context.setProperties({
     'Backed-up disk(s)': frozen.disks.map((disk) => disk.target).join(';'),
     ...(frozen.excludedDisks.length === 0 ? {} : { 'Excluded disk(s)': frozen.excludedDisks.join(';') }),
-    'Recovery Point Expiry Time in UTC': shownExpiry(expiry),
+    'Recovery Point Expiry Time in UTC': shownExpiry(point),
     ...consistencyProperties(frozen),
   });
   await refreshAgent(workshop, item, frozen);

@@ -50,8 +50,9 @@ async function pointsOnHost(host: Host, item: ItemRow): Promise<string[]> {
 }
 
 function pointOfJob(job: JobRow): string[] {
-  const { pointId } = JSON.parse(job.payload_json) as { pointId?: string };
-  return job.operation === 'Backup' && pointId !== undefined ? [pointId] : [];
+  const { pointId, pointBefore } = JSON.parse(job.payload_json) as { pointId?: string; pointBefore?: string };
+  const taken = job.operation === 'Backup' ? pointId : job.operation === 'Restore' ? pointBefore : undefined;
+  return taken === undefined ? [] : [taken];
 }
 
 /** Deletes the record of every point that is leaving the vault, but those that a VM runs from: they go later. */

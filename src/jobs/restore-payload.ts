@@ -12,6 +12,8 @@ export interface RestorePayload extends PlacingNotes {
   /** Which store a restore from the vault reads; and whether the replica may stand in for it. */
   store: StoreChoice;
   replicaAsFallback: boolean;
+  /** Of `original`: the id of the point that keeps what the VM has now, chosen before it is taken. */
+  pointBefore?: string;
   /** Identity of the new VM, chosen before it exists, so that it can be looked for after a crash. */
   machineUuid: string;
   /** From here on the VM may exist, and its disks are no longer ours to remove. */

@@ -11,8 +11,9 @@ export type StoreChoice = 'primary' | 'replica';
 
 /** What a caller asks for; see the API's restore request. */
 export interface RestoreOptions {
-  kind: 'disks' | 'machine';
-  /** Absolute directory on the host. */
+  /** `original`: the disks of the VM that the point is of get its content; it has to be off. */
+  kind: 'disks' | 'machine' | 'original';
+  /** Absolute directory on the host; of `original`, which makes no files, empty. */
   directory: string;
   diskFormat?: 'raw' | 'qcow2';
   /** Targets; all when undefined. */

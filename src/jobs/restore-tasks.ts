@@ -5,6 +5,7 @@ export const transferFromReplica = 'Transfer data from replica';
 export const copyFromSnapshotTask = 'Copy data from snapshot';
 export const attachSnapshot = 'Attach snapshot';
 export const attachVault = 'Attach disks from vault';
+export const replaceDisksTask = 'Replace disks';
 export const createMachine = 'Create virtual machine';
 export const flattenDisks = 'Copy snapshot data in the background';
 export const detachVault = 'Copy data from vault in the background';

@@ -5,6 +5,7 @@ import { copyFromSnapshot, copyFromVault } from './disk-copy.ts';
 import type { Operation } from './engine.ts';
 import { type JobContext, ServiceStopping } from './job-context.ts';
 import { makeDirectoryFor, Placing } from './placing.ts';
+import { replaceDisks, resumeReplacing } from './replace-disks.ts';
 import { noteGaps, RestoreGaps, sayingHow, statusWith } from './restore-gaps.ts';
 import { LiveRestore } from './restore-live.ts';
 import { restoreMachine, resumeMachine } from './restore-machine.ts';
@@ -26,6 +27,7 @@ import { writeWhole } from './write-whole.ts';
 export function restoreOperation(workshop: Workshop): Operation<RestorePayload> {
   return {
     async run(context) {
+      if (context.payload.options.kind === 'original') return replaceDisks(workshop, context);
       const placing = placingOf(context);
       await using live = new LiveRestore(workshop, context);
       let prepared: Prepared;
@@ -42,6 +44,7 @@ export function restoreOperation(workshop: Workshop): Operation<RestorePayload> 
       );
     },
     async resume(context) {
+      if (context.payload.options.kind === 'original') return resumeReplacing(workshop, context);
       const placing = placingOf(context);
       await using live = new LiveRestore(workshop, context);
       if (context.payload.defining === true)

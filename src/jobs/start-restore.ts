@@ -1,6 +1,8 @@
 import { findHost, getDefinition, type ItemRow, type PointRow } from '../catalog/index.ts';
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
 import type { MachineDefinition } from '../machines/index.ts';
+import { newPointId } from './point-id.ts';
+import { refuseOriginal } from './replace-disks.ts';
 import type { RestorePayload } from './restore-payload.ts';
 import {
   planRestore,
@@ -9,7 +11,7 @@ import {
   type StoreChoice,
   type Tier,
 } from './restore-plan.ts';
-import { backgroundTask, createMachine, dataTask } from './restore-tasks.ts';
+import { backgroundTask, createMachine, dataTask, replaceDisksTask } from './restore-tasks.ts';
 import { refuseSoftDeleted } from './soft-deleted.ts';
 import type { StoredPoint } from './stored-point.ts';
 import type { Workshop } from './workshop.ts';
@@ -37,16 +39,23 @@ export async function startRestore(
       point: stored,
       tier,
       // The other tier may stand in only where the caller left the choice to us.
-      vaultAsFallback: options.tier === undefined && tier === 'snapshot' && isStored(point),
+      vaultAsFallback:
+        options.kind !== 'original' && options.tier === undefined && tier === 'snapshot' && isStored(point),
       store,
       // What a VM runs from can't be changed under it.
       replicaAsFallback:
-        options.from === undefined && options.live !== true && store === 'primary' && point.in_replica === 1,
+        options.from === undefined &&
+        options.live !== true &&
+        options.kind !== 'original' &&
+        store === 'primary' &&
+        point.in_replica === 1,
       placed: [],
       machineUuid: crypto.randomUUID(),
+      ...(options.kind === 'original' && { pointBefore: newPointId(workshop.clock.now()) }),
     },
     taskIds: [
       dataTask(options, tier, store),
+      ...(options.kind === 'original' ? [replaceDisksTask] : []),
       ...(options.kind === 'machine' ? [createMachine] : []),
       ...(background === undefined ? [] : [background]),
     ],
@@ -55,7 +64,8 @@ export async function startRestore(
 
 /**
  * Whether a restore would be started as things are, and from where it would read.
- * @throws UserErrorItemSoftDeleted, UserErrorInstantRpNotFound, UserErrorTargetPathExists, InvalidInput, UserErrorTargetVmExists
+ * @throws UserErrorItemSoftDeleted, UserErrorInstantRpNotFound, UserErrorTargetPathExists, InvalidInput,
+ *   UserErrorTargetVmExists, UserErrorVmNotShutDown
  */
 export async function checkRestore(
   workshop: Workshop,
@@ -77,6 +87,10 @@ export async function checkRestore(
   }
   const { tier, store } = await chooseSource(workshop, item, point, stored.machineUuid, options);
   const plan = planRestore(options, tier, stored);
+  if (options.kind === 'original') {
+    await refuseOriginal(workshop, item, plan.disks);
+    return { stored, tier, store };
+  }
   if (options.kind === 'machine') {
     await checkMachineName(workshop, item, options.machineName);
     await checkNetwork(workshop, item, options.network);

@@ -13,6 +13,7 @@ import type {
   OpenPointRequest,
   ProtectionObstacle,
   ReconcileReport,
+  ReplaceDisksRequest,
   RestoredMachine,
   TakePointRequest,
 } from './types.ts';
@@ -20,8 +21,8 @@ import type {
 /**
  * One hypervisor with its virtual machines: everything the jobs ask of it. libvirt is the first implementation.
  *
- * Concurrency: any calls may run side by side for different machines. For one machine, `takePoint`, `expirePoints`,
- * `releaseMachine` and `reconcile` wait for each other; readers may stay open meanwhile, and `expirePoints` leaves a
+ * Concurrency: any calls may run side by side for different machines. For one machine, `takePoint`, `replaceDisks`,
+ * `expirePoints`, `releaseMachine` and `reconcile` wait for each other; readers may stay open meanwhile, and `expirePoints` leaves a
  * layer alone that is being read.
  */
 export interface Host extends AsyncDisposable {
@@ -58,6 +59,13 @@ export interface Host extends AsyncDisposable {
    * for a point that exists, it returns that one: a caller that died before the answer may repeat the question.
    */
   takePoint(request: TakePointRequest, signal?: AbortSignal): Promise<FrozenPoint>;
+  /**
+   * Gives disks of a machine that is off other content, all at once, and keeps what they had as a point. When it throws,
+   * or the process dies, the machine has the disks of before, or those of after and the point; asked again for a point
+   * that exists, it returns that one.
+   * @throws UserErrorVmNotShutDown, UserErrorVmNotInDesirableState when the machine was changed meanwhile
+   */
+  replaceDisks(request: ReplaceDisksRequest, signal?: AbortSignal): Promise<FrozenPoint>;
   /** Ids of the points of this machine whose frozen layers are on the host, oldest first. */
   listPoints(uuid: string): Promise<string[]>;
   /** @throws RecoveryPointNotOnHost when its layers are no longer there */

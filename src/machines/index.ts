@@ -34,6 +34,7 @@ export type {
   PowerState,
   ProtectionObstacle,
   ReconcileReport,
+  ReplaceDisksRequest,
   RestoredMachine,
   TakePointRequest,
 } from './types.ts';

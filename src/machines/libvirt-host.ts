@@ -132,6 +132,13 @@ class LibvirtHost implements Host {
     return this.#alone(machineUuid, signal, () => takePoint(this.#host, { ...request, machineUuid }, signal));
   };
 
+  replaceDisks: Host['replaceDisks'] = async ({ replaced, fill, ...request }, signal) => {
+    const machineUuid = checkUuid(request.machineUuid);
+    return this.#alone(machineUuid, signal, () =>
+      takePoint(this.#host, { ...request, machineUuid }, signal, { replaced, fill }),
+    );
+  };
+
   listPoints: Host['listPoints'] = async (uuid) =>
     ((await this.#host.ledgers.read(checkUuid(uuid)))?.points ?? []).map((point) => point.pointId);
 

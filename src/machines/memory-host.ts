@@ -217,6 +217,22 @@ export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost
       machine.changed = noChanges(machine.disks);
       return frozen;
     },
+    async replaceDisks({ replaced, fill, ...request }) {
+      await host.onCall('replaceDisks');
+      const machine = machineOf(request.machineUuid);
+      const known = machine.points.find((point) => point.pointId === request.pointId);
+      if (known !== undefined) return known.frozen;
+      if (machine.state !== 'shut off')
+        throw new HoldfastError('UserErrorVmNotShutDown', `'${machine.name}' runs.`);
+      const contents = new Map(replaced.map((target) => [target, new Uint8Array(sizeOf(machine, target))]));
+      await fill(async (target) => memoryTarget(target, contents.get(target) ?? new Uint8Array()));
+      const frozen = await host.takePoint(request);
+      for (const [target, content] of contents) {
+        machine.disks.get(target)?.fill(0);
+        host.write(machine.uuid, target, 0, content);
+      }
+      return frozen;
+    },
     async listPoints(uuid) {
       await host.onCall('listPoints');
       // What there is on record, whether the VM is there or not.
@@ -313,6 +329,23 @@ export function createMemoryHost(clock: { now(): Temporal.Instant }): MemoryHost
   };
   return host;
 }
+
+const sizeOf = ({ name, disks }: MemoryMachine, target: string): number => {
+  const disk = disks.get(target);
+  if (disk === undefined) throw new HoldfastError('InvalidInput', `'${name}' has no disk ${target}.`);
+  return disk.length;
+};
+
+const memoryTarget = (path: string, content: Uint8Array): DiskTarget => ({
+  path,
+  sizeBytes: content.length,
+  async write(offset, data, signal) {
+    signal?.throwIfAborted();
+    content.set(data, offset);
+  },
+  finish: async () => {},
+  [Symbol.asyncDispose]: async () => {},
+});
 
 const noChanges = (disks: Map<string, Uint8Array>) =>
   new Map([...disks.keys()].map((target) => [target, new Set<number>()]));

@@ -11,6 +11,7 @@ import { collectDefinition } from './machine-definition.ts';
 import { chainOf, identify, type MachineView, viewMachine } from './machine-view.ts';
 import { includedDisks } from './obstacles.ts';
 import { recordPoint } from './record-point.ts';
+import { fillOverlays, type Replacement, refuseReplacing, stillAsItWas } from './replace-disks.ts';
 import { isWithdrawn, settleMachine, settleTake, stopOwnBlockJobs } from './settle.ts';
 import { findObstacles } from './survey.ts';
 import { switchOffMachine } from './switch-off.ts';
@@ -23,17 +24,19 @@ const snapshotTimeoutMs = 45_000;
 /**
  * Freezes all included disks at one moment. Asking again for a point that exists returns it: a job that lost its
  * answer may repeat its question.
+ * @param replacement what disks of a machine that is off get to show from then on, instead of what they had
  */
 export async function takePoint(
   host: HostContext,
   request: TakePointRequest,
   signal?: AbortSignal,
+  replacement?: Replacement,
 ): Promise<FrozenPoint> {
   if (!isPointId(request.pointId))
     throw new TypeError(`'${request.pointId}' is no point id: letters, digits and hyphens, at most 100`);
   await settleMachine(host, request.machineUuid);
   await stopOwnBlockJobs(host, request.machineUuid);
-  const view = await viewMachine(host, request.machineUuid, signal);
+  let view = await viewMachine(host, request.machineUuid, signal);
   const uuid = view.status.uuid;
   const known = await host.ledgers.read(uuid);
   if (known?.intent !== undefined)
@@ -53,6 +56,7 @@ export async function takePoint(
       },
     );
   }
+  if (replacement !== undefined) refuseReplacing(view, replacement, request.excludedDisks);
   await refuseObstacles(host, view, request.excludedDisks, signal);
   const disks = includedDisks(view.domain, request.excludedDisks);
   const intent: TakeIntent = {
@@ -77,6 +81,11 @@ export async function takePoint(
     await createOverlays(intent, disks, signal);
     await host.ledgers.update(uuid, (ledger) => ({ ...ledger, intent: { ...intent, step: 'created' } }));
     await host.step('created');
+    if (replacement !== undefined) {
+      await fillOverlays(view, intent, replacement, signal);
+      await host.step('filled');
+      view = await stillAsItWas(host, view, intent);
+    }
     const definition = await collectDefinition(host, view, intent);
     signal?.throwIfAborted();
     const agreed = view.active

@@ -97,6 +97,17 @@ export interface TakePointRequest {
   consistency: 'application-or-file-system' | 'crash';
 }
 
+/** A point that is taken while its disks get other content: it is what they had before. */
+export interface ReplaceDisksRequest extends TakePointRequest {
+  /** Targets of the disks that get other content. The others that are included go on as after any point. */
+  replaced: readonly string[];
+  /**
+   * Writes the new content. Each disk is opened once and has to be finished; it has the size that the VM's has, and reads
+   * as zeros where nothing is written. The VM has its own disks meanwhile, and keeps them when this throws.
+   */
+  fill(open: (target: string) => Promise<DiskTarget>): Promise<void>;
+}
+
 /** One recovery point as it exists on the host: the frozen layers and the definition of that moment. */
 export interface FrozenPoint {
   pointId: string;

@@ -145,6 +145,13 @@ describe('the access table', () => {
     expect(await needed({ protectionState: 'ProtectionStopped' })).toContain('needs Contributor');
     expect(await needed({ isRehydrate: true })).toContain('needs Contributor');
     expect((await call('PUT', item, { token: reader })).status).toBe(403);
+    const operator = await tokenWithoutRoutes('Operator', vault);
+    const original = { properties: { recoveryType: 'OriginalLocation' } };
+    const refused = await call('POST', `${item}/recoveryPoints/1/restore`, {
+      token: operator,
+      body: original,
+    });
+    expect(refused.json().error.message).toContain('needs Contributor');
   });
 
   it('refuses a route that it does not list, to everybody', async () => {

@@ -204,6 +204,10 @@ describe('backups and restores', () => {
     const refused = validation({ ...properties, recoveryType: 'OriginalLocation' });
     expect(
       (await backup.operation.validate(...at, refused)).validateOperationResponse?.validationResults,
+    ).toEqual([expect.objectContaining({ code: 'UserErrorVmNotShutDown' })]);
+    const offline = validation({ ...properties, recoveryType: 'Offline' });
+    expect(
+      (await backup.operation.validate(...at, offline)).validateOperationResponse?.validationResults,
     ).toEqual([expect.objectContaining({ code: 'OperationNotSupported' })]);
     const { ids, onResponse } = operationIds();
     await backup.validateOperation.beginTriggerAndWait(...at, request, { onResponse, updateIntervalInMs: 1 });
@@ -232,6 +236,40 @@ describe('backups and restores', () => {
     expect(
       (await backup.operation.validate(...at, request)).validateOperationResponse?.validationResults,
     ).toEqual([expect.objectContaining({ code: 'UserErrorTargetPathExists' })]);
+  });
+
+  it('restore over the disks of the VM itself, which is off', async () => {
+    const { backup, compute, estate } = service;
+    const atPoint = Buffer.from(estate.host.contentOf(estate.vmUuid, 'vda'));
+    estate.host.write(estate.vmUuid, 'vda', 100, new Uint8Array(9000).fill(3));
+    await compute.virtualMachines.powerOff('default', 'web', { updateIntervalInMs: 1 });
+    const [point] = await Array.fromAsync(backup.recoveryPoints.list(...at, 'Azure', container, item));
+    await backup.restores.beginTriggerAndWait(
+      ...at,
+      'Azure',
+      container,
+      item,
+      point?.name ?? '',
+      {
+        properties: {
+          objectType: 'IaasVMRestoreRequest',
+          recoveryPointId: point?.id ?? '',
+          recoveryType: 'OriginalLocation',
+          sourceResourceId: machine,
+          targetVirtualMachineId: machine,
+          storageAccountId: `/subscriptions/${subscriptionId}/resourceGroups/default/providers/Microsoft.Storage/storageAccounts/staging`,
+          originalStorageAccountOption: false,
+          region: 'local',
+        },
+      },
+      { updateIntervalInMs: 1 },
+    );
+    await estate.idle();
+    expect(Buffer.from(estate.host.contentOf(estate.vmUuid, 'vda')).equals(atPoint)).toBe(true);
+    // What it had is a point of its own.
+    const points = await Array.fromAsync(backup.recoveryPoints.list(...at, 'Azure', container, item));
+    expect(points).toHaveLength(2);
+    await compute.virtualMachines.start('default', 'web', { updateIntervalInMs: 1 });
   });
 
   it('cancel a job', async () => {

@@ -28,16 +28,21 @@ export async function startContractService(options: Parameters<typeof createApiS
 }
 
 /** The clients as anybody makes them, but for the address and the certificate to trust. */
-export function clientsOf(endpoint: string, ca: string, token: () => Promise<string>) {
+export function clientsOf(
+  endpoint: string,
+  ca: string,
+  token: () => Promise<string>,
+  subscription = subscriptionId,
+) {
   const signIn = {
     getToken: async () => ({ token: await token(), expiresOnTimestamp: Date.now() + 3_600_000 }),
   };
   const client = { endpoint, tlsOptions: { ca } };
   return {
-    vaults: new RecoveryServicesClient(signIn, subscriptionId, client),
-    backup: new RecoveryServicesBackupClient(signIn, subscriptionId, { ...client, $host: endpoint }),
-    compute: new ComputeManagementClient(signIn, subscriptionId, client),
-    resources: new ResourceManagementClient(signIn, subscriptionId, client),
+    vaults: new RecoveryServicesClient(signIn, subscription, client),
+    backup: new RecoveryServicesBackupClient(signIn, subscription, { ...client, $host: endpoint }),
+    compute: new ComputeManagementClient(signIn, subscription, client),
+    resources: new ResourceManagementClient(signIn, subscription, client),
     subscriptions: new SubscriptionClient(signIn, client),
   };
 }

@@ -85,7 +85,7 @@ export const supportMatrix: readonly Row[] = [
     'restores',
     'trigger',
     'partly',
-    'RestoreDisks and AlternateLocation; OriginalLocation is refused. Storage accounts are storage pools or directories',
+    'RestoreDisks, AlternateLocation and OriginalLocation (of a VM that is off); not Offline. Storage accounts are storage pools or directories',
   ),
   row('backup', 'operation', 'validate', 'supported'),
   row('backup', 'validateOperation', 'trigger', 'supported'),

@@ -19,10 +19,13 @@ import { startedJob } from '../start-job.ts';
 
 type Properties = RestoreRequest['properties'];
 
-interface RestoreOptions extends VmOptions, WaitOptions {
+interface SourceOptions extends VmOptions, WaitOptions {
   recoveryPoint: string;
   tier?: 'snapshot' | 'vault';
   from?: 'primary' | 'replica';
+}
+
+interface RestoreOptions extends SourceOptions {
   format?: 'raw' | 'qcow2';
   allowDamaged?: boolean;
 }
@@ -35,8 +38,18 @@ interface MachineOptions extends RestoreOptions {
   live?: boolean;
 }
 
+interface OriginalOptions extends SourceOptions {
+  confirm: string;
+  disk?: string[];
+  start?: boolean;
+}
+
 export function addRestoreCommands(program: Command, cli: Cli): void {
-  const noun = addNoun(program, 'restore', 'restores; they never overwrite and never touch the source VM');
+  const noun = addNoun(
+    program,
+    'restore',
+    'restores; all but "original" leave what is there alone, and the source VM as it is',
+  );
 
   const disks = withRestore(
     addCommand(noun, {
@@ -87,18 +100,64 @@ export function addRestoreCommands(program: Command, cli: Cli): void {
       },
     });
   });
+
+  addOriginal(noun, cli);
+}
+
+/** Which VM's disks are given up is typed: there is nothing in the command that would tell a slip from a wish. */
+function addOriginal(noun: Command, cli: Cli): void {
+  const original = withSource(
+    addCommand(noun, {
+      name: 'original',
+      summary:
+        'Replace the disks of the VM itself, which has to be off; what they had stays as a recovery point.',
+      example:
+        'holdfast restore original --vault v1 --vm web-1 --recovery-point latest --confirm web-1 --start --wait',
+      exits: jobExits,
+    }),
+  )
+    .requiredOption('--confirm <name>', 'name of the VM, once more: its disks are replaced')
+    .option('--disk <target...>', 'only these disks, by target (vda)')
+    .option('--start', 'start the VM afterwards');
+  onRun<OriginalOptions>(original, cli, async (call) => {
+    const { confirm, disk, start } = call.options;
+    const at = itemAddress(call);
+    if (confirm.toLowerCase() !== at.vm.toLowerCase())
+      throw new HoldfastError('InvalidInput', `--confirm says '${confirm}', but --vm says '${at.vm}'.`, {
+        action: 'Write the name of the VM whose disks are to be replaced.',
+      });
+    const client = await call.connect();
+    const { sourceResourceId } = (await client.items.get(at)).properties;
+    return restore(call, {
+      recoveryType: 'OriginalLocation',
+      sourceResourceId,
+      holdfast: {
+        ...(disk === undefined ? {} : { disks: disk }),
+        ...(start === true ? { start } : {}),
+      },
+    });
+  });
 }
 
 function withRestore(command: Command): Command {
+  return withSource(command)
+    .addOption(
+      new Option('--format <format>', 'of the image files (default: as on the source)').choices([
+        'raw',
+        'qcow2',
+      ]),
+    )
+    .option(
+      '--allow-damaged',
+      'restore what can be read of a damaged point in the vault; the rest becomes zeros and is listed',
+    );
+}
+
+/** What is restored, and from where. */
+function withSource(command: Command): Command {
   return withWait(
     withItem(command)
       .requiredOption('--recovery-point <id>', 'recovery point, or "latest"')
-      .addOption(
-        new Option('--format <format>', 'of the image files (default: as on the source)').choices([
-          'raw',
-          'qcow2',
-        ]),
-      )
       .addOption(
         new Option(
           '--tier <tier>',
@@ -110,15 +169,14 @@ function withRestore(command: Command): Command {
           '--from <store>',
           "which store of the vault, and no other (default: the vault's own, and its replica where that fails)",
         ).choices(['primary', 'replica']),
-      )
-      .option(
-        '--allow-damaged',
-        'restore what can be read of a damaged point in the vault; the rest becomes zeros and is listed',
       ),
   );
 }
 
-async function restore(call: Call<RestoreOptions>, what: Omit<Properties, 'objectType' | 'recoveryPointId'>) {
+async function restore(
+  call: Call<SourceOptions & Pick<RestoreOptions, 'format' | 'allowDamaged'>>,
+  what: Omit<Properties, 'objectType' | 'recoveryPointId'>,
+) {
   const at = itemAddress(call);
   const { tier, from, format, allowDamaged } = call.options;
   const client = await call.connect();
@@ -144,7 +202,7 @@ async function restore(call: Call<RestoreOptions>, what: Omit<Properties, 'objec
 async function pointOf(
   client: HoldfastClient,
   at: ItemAddress,
-  { recoveryPoint, tier, from }: RestoreOptions,
+  { recoveryPoint, tier, from }: SourceOptions,
 ) {
   if (recoveryPoint !== 'latest') return recoveryPoint;
   const wanted = { any: ['InstantRP', 'HardenedRP'], snapshot: ['InstantRP'], vault: ['HardenedRP'] }[

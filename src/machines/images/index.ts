@@ -30,6 +30,7 @@ export {
   rebaseUnsafe,
   standsOnNbd,
 } from './overlay.ts';
+export { openOverlayTarget } from './overlay-target.ts';
 export {
   layersAbove,
   type OpenDiskReader,

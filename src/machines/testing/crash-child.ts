@@ -9,7 +9,8 @@ export interface CrashOrder {
   uri: string;
   stateDirectory: string;
   machineUuid: string;
-  operation: { take: string } | { expire: string[] } | 'release';
+  /** `replace`: gives disk vda this byte, over and over, as point `point`. */
+  operation: { take: string } | { expire: string[] } | 'release' | { replace: number; point: string };
   dieAt: string;
 }
 
@@ -26,6 +27,19 @@ const host = await openLibvirtHost({
 const { machineUuid, operation } = order;
 if (operation === 'release') await host.releaseMachine(machineUuid);
 else if ('expire' in operation) await host.expirePoints(machineUuid, operation.expire, {});
+else if ('replace' in operation)
+  await host.replaceDisks({
+    machineUuid,
+    pointId: operation.point,
+    excludedDisks: [],
+    consistency: 'crash',
+    replaced: ['vda'],
+    async fill(open) {
+      await using disk = await open('vda');
+      await disk.write(0, new Uint8Array(disk.sizeBytes).fill(operation.replace));
+      await disk.finish();
+    },
+  });
 else
   await host.takePoint({
     machineUuid,

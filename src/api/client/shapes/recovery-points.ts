@@ -70,16 +70,20 @@ export const restoreRequest = z.strictObject({
     objectType: z.literal('IaasVMRestoreRequest', {
       error: 'only IaasVMRestoreRequest is offered: there is no archive tier to bring anything back from',
     }),
-    /** RestoreDisks: image files in a directory. AlternateLocation: a new VM. The others are not offered yet. */
+    /**
+     * RestoreDisks: image files in a directory. AlternateLocation: a new VM. OriginalLocation: the disks of the VM, which
+     * has to be off; what they had stays as a recovery point. Offline is not offered.
+     */
     recoveryType: z.enum(['RestoreDisks', 'AlternateLocation', 'OriginalLocation', 'Offline']),
     recoveryPointId: z.string().max(2048).optional(),
     sourceResourceId: z.string().max(2048).optional(),
     region: z.string().max(64).optional(),
     /**
      * Where the image files go: the ARM id `…/Microsoft.Storage/storageAccounts/{storage pool of libvirt}`, or an absolute
-     * directory on the VM's host under a restore root of the service. Created if missing.
+     * directory on the VM's host under a restore root of the service. Created if missing. OriginalLocation stages nothing,
+     * and does not look at it.
      */
-    storageAccountId: z.string().min(1).max(2048),
+    storageAccountId: z.string().min(1).max(2048).optional(),
     /** AlternateLocation: resource id, or plain name, of the VM to create. */
     targetVirtualMachineId: z.string().max(2048).optional(),
     /** Resource group of the new VM: that of the source's host. */
