@@ -120,6 +120,8 @@ const job = (jobId: string, startedAt: string): JobRow => ({
   property_bag_json: '{}',
   error_json: null,
   owner: 'run-1',
+  failures: 0,
+  retry_at: null,
 });
 
 it('keeps what was written across closing and opening', async () => {

@@ -60,6 +60,7 @@ export {
   listTasks,
   markCancelling,
   type NewJobRow,
+  postponeJob,
   purgeJobs,
   tasksOf,
   updateJob,

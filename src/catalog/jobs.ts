@@ -176,6 +176,29 @@ export async function endJob(
   await tx.updateTable('jobs').set(end).where('job_id', '=', jobId).execute();
 }
 
+/**
+ * Lets go of a job until it is to be tried again; what failed of its tasks has not begun then. To be called by its owner.
+ * @param message shown beside those tasks
+ */
+export async function postponeJob(
+  tx: Database,
+  jobId: string,
+  wait: Pick<JobRow, 'failures' | 'error_json' | 'property_bag_json'> & { retry_at: string },
+  message: string,
+): Promise<void> {
+  await tx
+    .updateTable('job_tasks')
+    .set({ status: 'NotStarted', started_at: null, ended_at: null, progress_json: null, message })
+    .where('job_id', '=', jobId)
+    .where('status', 'in', ['InProgress', 'Failed'])
+    .execute();
+  await tx
+    .updateTable('jobs')
+    .set({ ...wait, owner: null })
+    .where('job_id', '=', jobId)
+    .execute();
+}
+
 /** Marks a job that is still running as being cancelled. @returns false when it is not running any more */
 export async function markCancelling(db: Database, jobId: string): Promise<boolean> {
   const { numUpdatedRows } = await db

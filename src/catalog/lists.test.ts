@@ -105,6 +105,8 @@ const addJob = (jobId: string, startedAt: string, change: Partial<JobRow> = {}) 
       property_bag_json: '{}',
       error_json: null,
       owner: null,
+      failures: 0,
+      retry_at: null,
       ...change,
     },
     [],

@@ -193,6 +193,8 @@ export const migrations: Record<string, Migration> = {
         .addColumn('property_bag_json', 'text', (c) => c.notNull())
         .addColumn('error_json', 'text')
         .addColumn('owner', 'text')
+        .addColumn('failures', 'integer', (c) => c.notNull().defaultTo(0))
+        .addColumn('retry_at', 'text')
         .execute();
       for (const [name, ...columns] of [
         ['jobs_of_vault'],

@@ -230,8 +230,12 @@ export interface JobRow {
   payload_json: string;
   property_bag_json: string;
   error_json: string | null;
-  /** The worker that works on it; null while it waits for the first. */
+  /** The worker that works on it; null while it waits for one. */
   owner: string | null;
+  /** How often it has failed and was to be tried again. */
+  failures: number;
+  /** When it is to be tried again, while it waits for that. */
+  retry_at: string | null;
 }
 
 /** A run of a process that works on jobs. Its jobs and phases are its own as long as its row is there. */

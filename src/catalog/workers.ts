@@ -62,18 +62,19 @@ async function leavePhasesOfTheGone(tx: Database): Promise<void> {
 }
 
 /**
- * Takes open jobs that nobody works on: new ones, and those of workers that died; what a person asked for comes first,
- * then the oldest. Two workers never get the same one.
- * @returns the jobs as they were before: without an owner when they have never run
+ * Takes open jobs that nobody works on: new ones, those to be tried again by now or to be cancelled, and those of workers
+ * that died; what a person asked for comes first, then the oldest. Two workers never get the same one.
+ * @param at what waits until after `latest` waits for a clock that has been set back since, and is taken, too
+ * @returns the jobs as they were before: without an owner when nobody has begun them, or had begun to try them again
  */
 export async function claimJobs(
   db: Database,
   workerId: string,
-  now: string,
+  at: { now: string; latest: string },
   limit: number,
 ): Promise<JobRow[]> {
   return db.transaction().execute(async (tx) => {
-    await buryDead(tx, workerId, now);
+    await buryDead(tx, workerId, at.now);
     const free = tx
       .selectFrom('jobs')
       .selectAll()
@@ -90,6 +91,14 @@ export async function claimJobs(
           ),
         ]),
       )
+      .where(({ eb, or }) =>
+        or([
+          eb('retry_at', 'is', null),
+          eb('retry_at', '<=', at.now),
+          eb('retry_at', '>', at.latest),
+          eb('status', '=', 'Cancelling'),
+        ]),
+      )
       .orderBy('user_triggered', 'desc')
       .orderBy('started_at')
       .orderBy('job_id')
@@ -97,7 +106,11 @@ export async function claimJobs(
     const jobs = await lockFree(tx, free).execute();
     if (jobs.length > 0) {
       const jobIds = jobs.map((job) => job.job_id);
-      await tx.updateTable('jobs').set({ owner: workerId }).where('job_id', 'in', jobIds).execute();
+      await tx
+        .updateTable('jobs')
+        .set({ owner: workerId, retry_at: null })
+        .where('job_id', 'in', jobIds)
+        .execute();
     }
     return jobs;
   });

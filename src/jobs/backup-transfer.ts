@@ -59,7 +59,7 @@ export async function transferPhase(
     await context.setProperties({ 'Backup Size': `${Math.ceil(stored / 2 ** 20)} MB` });
     return { status: backupJobStatus('Completed', 'Completed') };
   } catch (error) {
-    if (context.signal.aborted) throw error;
+    if (context.signal.aborted || context.willRetry(error)) throw error;
     if (!isHoldfastError(error))
       workshop.log.error({ jobId: context.jobId, err: error }, `transfer failed: ${messageOf(error)}`);
     return { status: backupJobStatus('Completed', 'Failed'), error };

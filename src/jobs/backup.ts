@@ -88,6 +88,7 @@ export function backupOperation(workshop: Workshop): Operation<BackupPayload> {
   return {
     run: (context) => finishWith(workshop, context, () => backUp(workshop, context)),
     resume: (context) => finishWith(workshop, context, () => resumeBackup(workshop, context)),
+    retry: (context) => finishWith(workshop, context, () => backUp(workshop, context)),
     ended({ itemId }) {
       maintainItem(workshop, itemId);
       replicateAfterBackup(workshop, itemId);
@@ -112,12 +113,13 @@ async function finishWith(
     await context.write((tx) => updateItem(tx, itemId, last));
   };
   try {
+    context.signal.throwIfAborted();
     const { status, error } = await work();
     await note(status, error);
     if (error !== undefined) await context.setError(jobErrorOf(error));
     return status;
   } catch (error) {
-    if (context.signal.reason instanceof ServiceStopping) throw error;
+    if (context.signal.reason instanceof ServiceStopping || context.willRetry(error)) throw error;
     if (context.signal.aborted) await context.write((tx) => discardPoint(tx, context.payload));
     // Azure's table has no transfer that waits for a snapshot which was not taken.
     await context.endUnbegun('there is no snapshot that could be transferred');
@@ -138,13 +140,18 @@ async function discardPoint(tx: Database, { itemId, pointId }: BackupPayload): P
   await updatePoint(tx, pointId, { in_snapshot: 0, in_vault: inVault.leaving });
 }
 
+/** Done again after a failure, it goes on with the point that it has. */
 async function backUp(workshop: Workshop, context: JobContext<BackupPayload>) {
-  const item = await getItem(workshop.db, context.payload.itemId);
-  {
+  const { itemId, pointId } = context.payload;
+  const item = await getItem(workshop.db, itemId);
+  if ((await findPoint(workshop.db, itemId, pointId)) === undefined) {
+    // Protection may have been stopped since it was started.
+    refuseBackup(item, undefined, workshop.clock.now());
     await using phase = await workshop.phases.tryEnter('snapshot', item.item_id);
     if (phase === undefined) throw snapshotRunning(item);
     await context.runTask(takeSnapshot, () => snapshotPhase(workshop, context, item));
   }
+  await context.completeTask(takeSnapshot);
   return transferPhase(workshop, context, item);
 }
 

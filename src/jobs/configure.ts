@@ -248,5 +248,5 @@ export function configureOperation(workshop: Workshop): Operation<ConfigurePaylo
     await workshop.estate.store(await getVault(workshop.db, item.vault_id));
     return 'Completed' as const;
   };
-  return { run: confirm, resume: confirm };
+  return { run: confirm, resume: confirm, retry: confirm };
 }

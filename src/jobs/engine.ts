@@ -11,15 +11,24 @@ import {
   listCancelling,
   listTasks,
   markCancelling,
+  postponeJob,
   tasksOf,
   updateJob,
   writeAsOwner,
 } from '../catalog/index.ts';
 import { HoldfastError, isHoldfastError } from '../errors/index.ts';
-import type { JobStatus } from '../protection/index.ts';
+import { type JobStatus, longestRetryWaitMs, retryWaitMs } from '../protection/index.ts';
 import { type Clock, catalogTime } from './clock.ts';
 import { nameFullHome } from './full-home.ts';
-import { JobCancelled, JobContext, type JobRun, LeaseLost, ServiceStopping } from './job-context.ts';
+import {
+  JobCancelled,
+  JobContext,
+  type JobRun,
+  LeaseLost,
+  nextTry,
+  retries,
+  ServiceStopping,
+} from './job-context.ts';
 import type { Logger } from './logger.ts';
 import { leaseMs, Worker, type WorkerOptions } from './worker.ts';
 
@@ -32,6 +41,13 @@ export interface Operation<Payload> {
    * apart from `run` because the tasks say how far it had come.
    */
   resume(context: JobContext<Payload>): Promise<JobStatus>;
+  /**
+   * Does the work again after a failure that can pass, some time later and maybe in another process. Told apart from
+   * `resume` because nothing died: what was to be written down is. Without it the first failure is the end.
+   */
+  retry?(context: JobContext<Payload>): Promise<JobStatus>;
+  /** Whether there is a way back to the beginning from the state its payload tells. Default: there is. */
+  mayRetry?(payload: Payload): boolean;
   /** Whether it may be cancelled in the state its payload tells; a sentence why not otherwise. */
   cancelRefusal?(payload: Payload): string | undefined;
   /** Called once the end of the job, whatever it was, is on disk. */
@@ -68,10 +84,20 @@ const mostJobs = 1000;
 
 interface RunningJob extends JobRun {
   context: JobContext<unknown>;
+  /** See the column. */
+  failures: number;
   /** The work is done and its outcome certain; only writing it down is left. */
   ending: boolean;
   ended: Promise<void>;
 }
+
+export interface EngineOptions extends WorkerOptions {
+  mostJobs?: number;
+  /** How long a job waits that has failed of `code` after `failures` before. Default: as the rules say, by chance. */
+  retryWaitMs?: (code: string, failures: number) => number | undefined;
+}
+
+type Way = 'run' | 'retry' | 'resume' | 'cancel';
 
 /**
  * Runs jobs and makes them durable: a job is a row before it does anything, its tasks are rows, and jobs that a dead
@@ -86,6 +112,7 @@ export class JobEngine {
   readonly #running = new Map<string, RunningJob>();
   /** This run of the process in the rows it works on. */
   readonly worker: Worker;
+  readonly #retryWaitMs: NonNullable<EngineOptions['retryWaitMs']>;
   readonly #mostJobs: number;
   /** The catalog may have more jobs for us than we took. */
   #hasMore = false;
@@ -100,8 +127,10 @@ export class JobEngine {
   readonly #life = new AbortController();
   #stopping = false;
 
-  constructor(db: Database, clock: Clock, log: Logger, options: WorkerOptions & { mostJobs?: number } = {}) {
+  constructor(db: Database, clock: Clock, log: Logger, options: EngineOptions = {}) {
     this.worker = new Worker(db, clock, options);
+    this.#retryWaitMs =
+      options.retryWaitMs ?? ((code, failures) => retryWaitMs(code, failures, Math.random()));
     this.#mostJobs = options.mostJobs ?? mostJobs;
     this.#db = db;
     this.#clock = clock;
@@ -159,6 +188,8 @@ export class JobEngine {
       }),
       error_json: null,
       owner,
+      failures: 0,
+      retry_at: null,
     };
   }
 
@@ -222,7 +253,10 @@ export class JobEngine {
     const room = this.#mostJobs - this.#running.size;
     this.#hasMore = true;
     if (room <= 0 || this.#stopping) return;
-    const jobs = await claimJobs(this.#db, this.worker.id, catalogTime(this.#clock.now()), room);
+    const now = this.#clock.now();
+    const latest = now.add({ milliseconds: longestRetryWaitMs });
+    const at = { now: catalogTime(now), latest: catalogTime(latest) };
+    const jobs = await claimJobs(this.#db, this.worker.id, at, room);
     this.#hasMore = jobs.length === room;
     if (jobs.length === 0) return;
     const jobIds = jobs.map((job) => job.job_id);
@@ -235,7 +269,8 @@ export class JobEngine {
       if (!isNew)
         this.#log.info({ jobId: job.job_id, operation: job.operation }, 'taking up a job left open');
       const record = { job, tasks: tasks.get(job.job_id) ?? [] };
-      this.#setGoing(record, job.status === 'Cancelling' ? 'cancel' : isNew ? 'run' : 'resume');
+      const way = isNew ? (job.failures > 0 ? 'retry' : 'run') : 'resume';
+      this.#setGoing(record, job.status === 'Cancelling' ? 'cancel' : way);
     }
   }
 
@@ -297,7 +332,7 @@ export class JobEngine {
   }
 
   /** A job that can't be set going now is ours all the same, and is taken up anew with a later beat. */
-  #setGoing(record: JobWithTasks, how: 'run' | 'resume' | 'cancel'): void {
+  #setGoing(record: JobWithTasks, how: Way): void {
     try {
       this.#launch(record, how);
     } catch (error) {
@@ -306,16 +341,22 @@ export class JobEngine {
     }
   }
 
-  #launch(record: JobWithTasks, how: 'run' | 'resume' | 'cancel'): void {
+  #launch(record: JobWithTasks, how: Way): void {
     const jobId = record.job.job_id;
     const operation = this.#operations.get(record.job.operation);
     if (operation === undefined) throw new Error(`no operation '${record.job.operation}' is registered`);
     const abort = new AbortController();
     if (how === 'cancel') abort.abort(new JobCancelled('The job was cancelled.'));
-    const run: JobRun = { workerId: this.worker.id, abort };
+    const { failures } = record.job;
+    const isPassing = (error: unknown) =>
+      operation.retry !== undefined &&
+      (operation.mayRetry?.(context.payload) ?? true) &&
+      isHoldfastError(error) &&
+      this.#retryWaitMs(error.code, failures) !== undefined;
+    const run: JobRun = { workerId: this.worker.id, abort, isPassing };
     const context = new JobContext<unknown>(this.#db, this.#clock, this.#log, record, run);
-    const work = how === 'run' ? operation.run(context) : operation.resume(context);
-    const running: RunningJob = { ...run, context, ending: false, ended: Promise.resolve() };
+    const work = begin(operation, context, how);
+    const running: RunningJob = { ...run, context, failures, ending: false, ended: Promise.resolve() };
     this.#running.set(jobId, running);
     running.ended = this.#settle(jobId, work, running).then((hasEnded) => {
       this.#running.delete(jobId);
@@ -328,18 +369,21 @@ export class JobEngine {
   /**
    * Writes down how the job ended, and returns whether it has. Never rejects. An end that can't be recorded, for
    * example because the home is full, is tried again: nobody should have to wait for a job that is over. When the
-   * service stops before, the job is taken up at the next start.
+   * service stops before, the job is taken up at the next start. So is, when its time has come, one that failed of what
+   * can pass.
    */
   async #settle(jobId: string, work: Promise<JobStatus>, running: RunningJob): Promise<boolean> {
-    const { status, error } = await this.#outcome(jobId, work, running.abort.signal);
+    const { status, error, waitMs } = await this.#outcome(jobId, work, running);
     running.ending = true;
     if (status === undefined) return false;
-    const endedAt = this.#clock.now().toString({ fractionalSecondDigits: 3 });
+    const write =
+      error === undefined || waitMs === undefined
+        ? this.#ending(jobId, status, error)
+        : this.#waiting(jobId, running, error, waitMs);
     for (let attempt = 1; attempt <= recordAttempts; attempt++) {
       try {
-        const end = { status, ended_at: endedAt, ...(error && { error_json: JSON.stringify(error) }) };
-        const write = (tx: Database) => endJob(tx, jobId, end);
-        return (await writeAsOwner(this.#db, jobId, running.workerId, write)) !== undefined;
+        const written = await writeAsOwner(this.#db, jobId, running.workerId, write);
+        return written !== undefined && waitMs === undefined;
       } catch (cause) {
         this.#log.error({ jobId, attempt, err: cause }, 'could not record the end of a job');
       }
@@ -352,11 +396,34 @@ export class JobEngine {
     return false;
   }
 
+  #ending(jobId: string, status: JobStatus, error: JobError | undefined) {
+    const end = {
+      status,
+      ended_at: catalogTime(this.#clock.now()),
+      ...(error && { error_json: JSON.stringify(error) }),
+    };
+    return (tx: Database) => endJob(tx, jobId, end);
+  }
+
+  #waiting(jobId: string, { context, failures }: RunningJob, error: JobError, waitMs: number) {
+    const at = this.#clock.now().add({ milliseconds: waitMs });
+    const shown = at.toString({ smallestUnit: 'second' });
+    this.#log.info({ jobId, code: error.code, failures: failures + 1 }, `the job is tried again at ${shown}`);
+    const properties = { ...context.properties, [retries]: String(failures + 1), [nextTry]: shown };
+    const wait = {
+      failures: failures + 1,
+      retry_at: catalogTime(at),
+      error_json: JSON.stringify(error),
+      property_bag_json: JSON.stringify(properties),
+    };
+    return (tx: Database) => postponeJob(tx, jobId, wait, `${error.message} It is tried again at ${shown}.`);
+  }
+
   async #outcome(
     jobId: string,
     work: Promise<JobStatus>,
-    signal: AbortSignal,
-  ): Promise<{ status: JobStatus | undefined; error?: JobError }> {
+    { abort: { signal }, isPassing, failures }: RunningJob,
+  ): Promise<{ status: JobStatus | undefined; error?: JobError; waitMs?: number | undefined }> {
     try {
       return { status: await work };
     } catch (error) {
@@ -367,9 +434,22 @@ export class JobEngine {
       }
       if (!isHoldfastError(error)) this.#log.error({ jobId, err: error }, 'job failed unexpectedly');
       else this.#log.warn({ jobId, code: error.code, err: error }, 'job failed');
-      return { status: 'Failed', error: jobErrorOf(error) };
+      const waitMs =
+        isHoldfastError(error) && isPassing(error) ? this.#retryWaitMs(error.code, failures) : undefined;
+      return { status: 'Failed', error: jobErrorOf(error), waitMs };
     }
   }
+}
+
+async function begin(
+  operation: Operation<unknown>,
+  context: JobContext<unknown>,
+  how: Way,
+): Promise<JobStatus> {
+  if (how === 'run') return operation.run(context);
+  if (how !== 'retry' || operation.retry === undefined) return operation.resume(context);
+  await context.tryAgain();
+  return operation.retry(context);
 }
 
 const notCancellable = (job: JobRow, sentence: string) =>

@@ -22,10 +22,12 @@ const conflictOf: Partial<Record<JobRow['operation'], ItemFacts['running'][numbe
   Restore: 'Restore',
 };
 
-/** The operations that run on an item. */
+/** The operations that run on an item; one that waits to be tried again looks anew when it is, and is in nobody's way. */
 export async function runningOn(db: Database, itemId: string): Promise<ItemFacts['running']> {
   const jobs = await listOpenJobs(db);
-  return jobs.flatMap((job) => (job.item_id === itemId ? (conflictOf[job.operation] ?? []) : []));
+  return jobs.flatMap((job) =>
+    job.item_id === itemId && job.retry_at === null ? (conflictOf[job.operation] ?? []) : [],
+  );
 }
 
 /** @param vm what is known of its VM; undefined: it is gone */

@@ -20,6 +20,10 @@ export class LeaseLost extends ServiceStopping {
   override readonly name = 'LeaseLost';
 }
 
+/** Names of what a job shows of its retries. */
+export const retries = 'Retries';
+export const nextTry = 'Next try';
+
 /** How often figures of a running task are written down. */
 const progressIntervalMs = 500;
 
@@ -27,6 +31,8 @@ const progressIntervalMs = 500;
 export interface JobRun {
   workerId: string;
   abort: AbortController;
+  /** Whether a failure is one after which the job is tried again. */
+  isPassing(error: unknown): boolean;
 }
 
 /** What a running operation has at hand: its input, its tasks, its signal. */
@@ -70,6 +76,24 @@ export class JobContext<Payload> {
     const lost = new LeaseLost('The worker was taken for dead.');
     this.#run.abort.abort(lost);
     throw lost;
+  }
+
+  /** Whether the job is tried again after this failure: then nothing of it is final, and it is to be thrown on. */
+  willRetry(error: unknown): boolean {
+    return !this.signal.aborted && this.#run.isPassing(error);
+  }
+
+  /** What the job shows beside its tasks. */
+  get properties(): Readonly<Record<string, string>> {
+    return this.#properties;
+  }
+
+  /** Notes that the job is tried again now: the failure before is none of it any more. */
+  async tryAgain(): Promise<void> {
+    const { [nextTry]: _, ...properties } = this.#properties;
+    this.#properties = properties;
+    const change = { error_json: null, property_bag_json: JSON.stringify(properties) };
+    await this.write((tx) => updateJob(tx, this.jobId, change));
   }
 
   /** Writes down what must be known after a crash, before the step that needs it. */

@@ -111,13 +111,14 @@ export function followingPolicies<Payload extends object>(
 ): Operation<Payload | FollowPolicyPayload> {
   type Either = JobContext<Payload | FollowPolicyPayload>;
   const isFollowing = (payload: object): payload is FollowPolicyPayload => 'editedBy' in payload;
-  const either = (way: 'run' | 'resume') => (context: Either) =>
+  const either = (way: 'run' | 'resume' | 'retry') => (context: Either) =>
     isFollowing(context.payload)
       ? follow(workshop, context as JobContext<FollowPolicyPayload>)
-      : configure[way](context as JobContext<Payload>);
+      : (configure[way] ?? configure.resume)(context as JobContext<Payload>);
   return {
     run: either('run'),
     resume: either('resume'),
+    retry: either('retry'),
     ended(payload) {
       if (isFollowing(payload)) maintainItem(workshop, payload.itemId);
       else configure.ended?.(payload);

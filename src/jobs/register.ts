@@ -109,7 +109,7 @@ export function registerOperation(workshop: Workshop): Operation<RegisterPayload
     await host.getMachine(payload.vmUuid, signal);
     return 'Completed';
   };
-  return { run: confirm, resume: confirm };
+  return { run: confirm, resume: confirm, retry: confirm };
 }
 
 /** There is nothing left to do when the job begins, whether or not the VM is still there. */

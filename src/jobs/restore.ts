@@ -25,24 +25,30 @@ import type { Workshop } from './workshop.ts';
 import { writeWhole } from './write-whole.ts';
 
 export function restoreOperation(workshop: Workshop): Operation<RestorePayload> {
+  const run: Operation<RestorePayload>['run'] = async (context) => {
+    if (context.payload.options.kind === 'original') return replaceDisks(workshop, context);
+    const placing = placingOf(context);
+    await using live = new LiveRestore(workshop, context);
+    let prepared: Prepared;
+    try {
+      prepared = await prepare(workshop, context, placing, live);
+    } catch (error) {
+      if (!(context.signal.reason instanceof ServiceStopping)) await placing.removeAll();
+      throw error;
+    }
+    if (context.payload.options.kind === 'disks') return statusWith(context, 'Completed');
+    return statusWith(
+      context,
+      await restoreMachine(workshop, context, placing, prepared.plan, prepared.definition, live),
+    );
+  };
+  const startOver: Operation<RestorePayload>['run'] = async (context) => {
+    await placingOf(context).removeAll();
+    await context.savePayload({ placed: [] });
+    return run(context);
+  };
   return {
-    async run(context) {
-      if (context.payload.options.kind === 'original') return replaceDisks(workshop, context);
-      const placing = placingOf(context);
-      await using live = new LiveRestore(workshop, context);
-      let prepared: Prepared;
-      try {
-        prepared = await prepare(workshop, context, placing, live);
-      } catch (error) {
-        if (!(context.signal.reason instanceof ServiceStopping)) await placing.removeAll();
-        throw error;
-      }
-      if (context.payload.options.kind === 'disks') return statusWith(context, 'Completed');
-      return statusWith(
-        context,
-        await restoreMachine(workshop, context, placing, prepared.plan, prepared.definition, live),
-      );
-    },
+    run,
     async resume(context) {
       if (context.payload.options.kind === 'original') return resumeReplacing(workshop, context);
       const placing = placingOf(context);
@@ -57,6 +63,10 @@ export function restoreOperation(workshop: Workshop): Operation<RestorePayload> 
         { target: context.payload.point.machineName },
       );
     },
+    retry: startOver,
+    // From there on `resume` alone knows what there is, as of disks that are replaced; and a VM that runs from the vault is
+    // tried again by itself.
+    mayRetry: ({ defining, options }) => defining !== true && options.kind !== 'original' && !isLive(options),
     cancelRefusal({ defining }) {
       return defining === true
         ? 'The virtual machine is being created; a restore can be cancelled only until then.'

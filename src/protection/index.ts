@@ -93,6 +93,7 @@ export {
   type RetentionDecision,
   type RetentionOptions,
 } from './retention.ts';
+export { longestRetryWaitMs, passingCauses, retryWaitMs } from './retry.ts';
 export { dueRun, nextRun, previousRun, runsBetween, type ScheduledRun } from './schedule.ts';
 export { startDelayMs, startWindowMs } from './start-spread.ts';
 export { type RetentionTag, tagsOn } from './tags.ts';

@@ -15,7 +15,12 @@ import {
   type VaultRow,
 } from '../../catalog/index.ts';
 import { createMemoryHost, type MemoryHost } from '../../machines/index.ts';
-import { type BackupPolicy, defaultPolicy, type ReplicaRetention } from '../../protection/index.ts';
+import {
+  type BackupPolicy,
+  defaultPolicy,
+  type ReplicaRetention,
+  retryWaitMs,
+} from '../../protection/index.ts';
 import {
   createStore,
   fileSystemBackend,
@@ -57,6 +62,8 @@ export interface SmallEstate extends AsyncDisposable {
   itemId: string;
   /** The running service; replaced by `restart`. */
   workshop: Workshop;
+  /** Whether jobs are tried again that failed of what can pass; most tests want their failure at once. */
+  retries: boolean;
   /** What the clock says; tests move it. */
   now: Temporal.Instant;
   item(): Promise<ItemRow>;
@@ -120,6 +127,7 @@ export async function createSmallEstate(begins = Temporal.Now.instant()): Promis
     },
     itemId: 'i1',
     now: begins,
+    retries: false,
     workshop: undefined as unknown as Workshop,
     item: () => getItem(estate.workshop.db, 'i1'),
     store: () => estate.workshop.estate.store(estate.vault),
@@ -217,7 +225,10 @@ export async function createSmallEstate(begins = Temporal.Now.instant()): Promis
     const catalog = await openCatalog(scratch.place);
     const db = catalog.db.withPlugin(mortal);
     const life = new AbortController();
-    const engine = new JobEngine(db, clock, log, { home: 'this' });
+    const engine = new JobEngine(db, clock, log, {
+      home: 'this',
+      retryWaitMs: (code, failures) => (estate.retries ? retryWaitMs(code, failures, 1) : undefined),
+    });
     const workshop: Workshop = {
       db,
       engine,
