@@ -29,6 +29,7 @@ import {
   openReplica,
   purgeOperation,
   registerOperation,
+  removeLayersOperation,
   repairStoreOperation,
   replicateOperation,
   restoreOperation,
@@ -160,6 +161,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   engine.register('ConfigureBackup', followingPolicies(workshop, configureOperation(workshop)));
   engine.register('ModifyPolicy', modifyPolicyOperation(workshop));
   engine.register('ExpirePoints', expirePointsOperation(workshop));
+  engine.register('RemoveLayers', removeLayersOperation(workshop));
   engine.register('DisableBackup', disableOperation(workshop));
   engine.register('DeleteBackupData', deleteDataOperation(workshop));
   engine.register('Undelete', undeleteOperation(workshop));

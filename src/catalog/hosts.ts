@@ -30,6 +30,10 @@ export async function saveHost(db: Database, host: HostRow): Promise<void> {
     .execute();
 }
 
+/** Forgets a host, and with it the layers that were to be removed there when it would answer. */
 export async function deleteHost(db: Database, name: string): Promise<void> {
-  await db.deleteFrom('hosts').where('name', '=', name).execute();
+  await db.transaction().execute(async (tx) => {
+    await tx.deleteFrom('left_layers').where('host_name', '=', name).execute();
+    await tx.deleteFrom('hosts').where('name', '=', name).execute();
+  });
 }

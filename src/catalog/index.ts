@@ -67,6 +67,7 @@ export {
   updateTask,
   writeAsOwner,
 } from './jobs.ts';
+export { forgetLeftLayers, listLeftLayers, noteLeftLayers } from './left-layers.ts';
 export {
   deletePerson,
   deleteSession,
@@ -155,6 +156,7 @@ export type {
   ItemRow,
   JobRow,
   JobTaskRow,
+  LeftLayersRow,
   OperationRow,
   PointRow,
   PolicyRow,

@@ -223,6 +223,15 @@ export const migrations: Record<string, Migration> = {
         .addPrimaryKeyConstraint('phases_key', ['phase', 'subject_id'])
         .execute();
       await db.schema
+        .createTable('left_layers')
+        .addColumn('host_name', 'text', (c) => c.notNull())
+        .addColumn('vm_uuid', 'text', (c) => c.notNull())
+        .addColumn('vm_name', 'text', (c) => c.notNull())
+        .addColumn('vault_id', 'text', (c) => c.notNull())
+        .addColumn('since', 'text', (c) => c.notNull())
+        .addPrimaryKeyConstraint('left_layers_key', ['host_name', 'vm_uuid'])
+        .execute();
+      await db.schema
         .createTable('job_tasks')
         .addColumn('job_id', 'text', (c) => c.notNull().references('jobs.job_id').onDelete('cascade'))
         .addColumn('position', 'integer', (c) => c.notNull())

@@ -15,6 +15,7 @@ export interface Schema extends AccessSchema {
   policies: PolicyRow;
   items: ItemRow;
   registrations: RegistrationRow;
+  left_layers: LeftLayersRow;
   points: PointRow;
   /** What is needed beside the disks to make the VM of a point again: it holds secrets, and is large. */
   point_definitions: { point_id: string; definition_json: string };
@@ -126,6 +127,16 @@ export interface RegistrationRow {
   registered_at: string;
 }
 
+/** Layers of a VM that were to be removed while its host was away; its item may be gone by now. */
+export interface LeftLayersRow {
+  host_name: string;
+  vm_uuid: string;
+  vm_name: string;
+  /** The vault whose job left them. */
+  vault_id: string;
+  since: string;
+}
+
 /** One VM under protection in one vault. */
 export interface ItemRow {
   item_id: string;
@@ -216,6 +227,7 @@ export interface JobRow {
     | 'UnRegister'
     | 'ModifyPolicy'
     | 'ExpirePoints'
+    | 'RemoveLayers'
     | 'Replicate'
     | 'VerifyStore'
     | 'VerifyReplica'

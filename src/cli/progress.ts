@@ -21,6 +21,7 @@ export const operationWords: Record<Operation, string> = {
   CollectStore: 'Collect store',
   ModifyPolicy: 'Modify policy',
   ExpirePoints: 'Remove expired points',
+  RemoveLayers: 'Remove layers from host',
 };
 
 export const jobStatusWords: Record<JobStatus, { text: string; tone: Tone | undefined }> = {

@@ -9,12 +9,14 @@ import {
 } from '../catalog/index.ts';
 import { isHoldfastError } from '../errors/index.ts';
 import type { JobContext } from './job-context.ts';
+import { removeOrLeave } from './left-layers.ts';
 import type { StoredPoint } from './stored-point.ts';
 import type { Workshop } from './workshop.ts';
 
 /**
  * Gives the VM of an item its own images back, without our layers, provided every snapshot is in the vault too. A
- * snapshot that is nowhere else is a recovery point: then the layers stay, and the job warns.
+ * snapshot that is nowhere else is a recovery point: then the layers stay, and the job warns. So it does where the host is
+ * away, and the layers go when it is back.
  */
 export async function giveBackDisks(
   workshop: Workshop,
@@ -43,8 +45,10 @@ export async function giveBackDisks(
   await context.write(async (tx) => {
     for (const point of points) await updatePoint(tx, point.point_id, { in_snapshot: 0 });
   });
-  await removeLayers(workshop, item, context.signal);
-  return 'Completed';
+  const removed = await removeOrLeave(workshop, context, item, () =>
+    removeLayers(workshop, item, context.signal),
+  );
+  return removed ? 'Completed' : 'CompletedWithWarnings';
 }
 
 /**

@@ -27,6 +27,7 @@ export { Estate, type EstateOpeners, type FoundMachine, type HostStatus, sameCon
 export { expirePointsOperation } from './expire-points.ts';
 export { freezeHookByHand } from './freeze-hook.ts';
 export { nameFullHome } from './full-home.ts';
+export { removeLayersOperation } from './left-layers.ts';
 export { createLimits, type TransferLimits } from './limits.ts';
 export type { Logger } from './logger.ts';
 export { defaultJobHistoryDays, maintainAll, maintenanceIdle } from './maintenance.ts';

@@ -324,10 +324,10 @@ describe('purging', () => {
     await remove();
     pass(14);
     estate.host.onCall = (operation) => {
-      if (operation === 'releaseMachine') throw new HoldfastError('HostUnreachable', 'Away.');
+      if (operation === 'releaseMachine') throw new HoldfastError('DiskMergeFailed', 'No.');
     };
     const failed = await purge(estate.workshop, await estate.item(), { userTriggered: false });
-    expect(await endOf(failed)).toEqual(['Purge Failed', 'HostUnreachable']);
+    expect(await endOf(failed)).toEqual(['Purge Failed', 'DiskMergeFailed']);
     await expect(bringBack()).rejects.toMatchObject({ code: 'UserErrorItemBeingPurged' });
     estate.host.onCall = () => {};
     await endOf(await purge(estate.workshop, await estate.item(), { userTriggered: false }));

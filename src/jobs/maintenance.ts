@@ -3,6 +3,7 @@ import { isHoldfastError, messageOf } from '../errors/index.ts';
 import { mergeGivenUp, removeLeaving } from './carry-out-removals.ts';
 import { collectDueStores } from './collect-stores.ts';
 import { startExpiry } from './expire-points.ts';
+import { startLeftLayerRemovals } from './left-layers.ts';
 import { startDuePurges } from './purge.ts';
 import type { Workshop } from './workshop.ts';
 
@@ -28,6 +29,11 @@ export async function maintainAll(workshop: Workshop): Promise<void> {
   const before = workshop.clock.now().subtract({ hours: 24 * workshop.jobHistoryDays });
   await purgeJobs(workshop.db, before.toString({ fractionalSecondDigits: 3 }));
   await startDuePurges(workshop);
+  workshop.background.add(
+    startLeftLayerRemovals(workshop).catch((error: unknown) =>
+      workshop.log.error({ err: error }, 'layers that were left could not be looked for'),
+    ),
+  );
   for (const item of await listItems(workshop.db)) maintainItem(workshop, item.item_id);
   workshop.background.add(collectDueStores(workshop));
 }

@@ -13,12 +13,14 @@ import {
   updatePoint,
 } from '../catalog/index.ts';
 import { HoldfastError, isHoldfastError, messageOf } from '../errors/index.ts';
+import type { JobStatus } from '../protection/index.ts';
 import type { Store } from '../store/index.ts';
 import { changeWithJob, type ItemPayload, judged } from './change-item.ts';
 import { catalogTime } from './clock.ts';
 import type { Operation } from './engine.ts';
 import { removeLayers } from './give-back-disks.ts';
 import type { JobContext, RunningTask } from './job-context.ts';
+import { removeOrLeave } from './left-layers.ts';
 import type { Workshop } from './workshop.ts';
 
 export const removeSnapshots = 'Remove snapshots from host';
@@ -75,8 +77,7 @@ export function purgeOperation(workshop: Workshop): Operation<ItemPayload> {
   const run: Operation<ItemPayload>['run'] = async (context) => {
     const item = await findItem(workshop.db, context.payload.itemId);
     // Forgotten by an earlier run, which died before it could say so.
-    if (item !== undefined) await removeData(workshop, context, item);
-    return 'Completed';
+    return item === undefined ? 'Completed' : removeData(workshop, context, item);
   };
   return { run, resume: run };
 }
@@ -85,7 +86,7 @@ async function removeData(
   workshop: Workshop,
   context: JobContext<ItemPayload>,
   item: ItemRow,
-): Promise<void> {
+): Promise<JobStatus> {
   const { db, phases, estate } = workshop;
   const { item_id: itemId, vault_id: vaultId } = item;
   await using maintenance = await phases.tryEnter('maintenance', itemId);
@@ -100,12 +101,15 @@ async function removeData(
     'Soft-deleted': item.deleted_at ?? '',
     'Recovery points': String(tally),
   });
-  await context.runTask(removeSnapshots, async () => {
+  const status = await context.runTask(removeSnapshots, async (task) => {
     await note(
       points.map(({ point_id }) => point_id),
       { in_snapshot: 0 },
     );
-    await removeLayers(workshop, item, context.signal);
+    const remove = () => removeLayers(workshop, item, context.signal);
+    if (await removeOrLeave(workshop, context, item, remove)) return 'Completed';
+    await task.say('Left for when the host answers again.');
+    return 'CompletedWithWarnings';
   });
   await context.runTask(removeFromVault, async (task) => {
     const store = await estate.store(await getVault(db, vaultId));
@@ -142,6 +146,7 @@ async function removeData(
     if (!(await deleteEmptyItem(tx, itemId))) throw new Error(`item ${itemId} has points after its purge`);
   });
   workshop.log.info({ itemId, vm: item.vm_name, points: tally }, 'a soft-deleted item was purged');
+  return status;
 }
 
 const isSomewhere = (point: PointRow) =>

@@ -37,6 +37,7 @@ import { deleteDataOperation } from '../delete-data.ts';
 import { JobEngine } from '../engine.ts';
 import { Estate } from '../estate.ts';
 import { expirePointsOperation } from '../expire-points.ts';
+import { removeLayersOperation } from '../left-layers.ts';
 import { createLimits } from '../limits.ts';
 import { defaultJobHistoryDays, maintenanceIdle } from '../maintenance.ts';
 import { followingPolicies, modifyPolicyOperation } from '../modify-policy.ts';
@@ -255,6 +256,7 @@ export async function createSmallEstate(begins = Temporal.Now.instant()): Promis
     engine.register('ConfigureBackup', followingPolicies(workshop, configureOperation(workshop)));
     engine.register('ModifyPolicy', modifyPolicyOperation(workshop));
     engine.register('ExpirePoints', expirePointsOperation(workshop));
+    engine.register('RemoveLayers', removeLayersOperation(workshop));
     engine.register('DisableBackup', disableOperation(workshop));
     engine.register('DeleteBackupData', deleteDataOperation(workshop));
     engine.register('Undelete', undeleteOperation(workshop));

@@ -80,6 +80,7 @@ export const job = z.object({
       'CollectStore',
       'ModifyPolicy',
       'ExpirePoints',
+      'RemoveLayers',
     ]),
     status: jobStatus,
     entityFriendlyName: z.string(),
