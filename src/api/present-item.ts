@@ -1,6 +1,6 @@
 import { type ItemRow, lastPointOf, type VaultRow } from '../catalog/index.ts';
 import { azureNumberOf } from '../errors/index.ts';
-import { agentOf, type JobError } from '../jobs/index.ts';
+import { agentOf, type JobError, lastPolicyOf } from '../jobs/index.ts';
 import type { ProtectedItem } from './client/index.ts';
 import { nextRunOf, policyInForce } from './policies-in-force.ts';
 import { containerName } from './resource-ids.ts';
@@ -36,8 +36,7 @@ export function presentItem(
         ? {}
         : { policyId: scope.ids.policy(vault, policy.name), policyName: policy.name }),
       ...(policy === undefined ? {} : { policyType: policy.policyType }),
-      // Azure has no state of its own for what is soft-deleted.
-      protectionState: item.state === 'SoftDeleted' ? 'ProtectionStopped' : item.state,
+      protectionState: shownState(item),
       ...deletionOf(scope, item),
       softDeleteRetentionPeriodInDays: vault.soft_delete_days,
       protectionStatus: error === undefined ? 'Healthy' : `Unhealthy: ${error.message}`,
@@ -52,11 +51,20 @@ export function presentItem(
         ...(item.agent_json === null ? {} : { agent: agentOf(item) }),
         recoveryPoints: points,
         ...(next === undefined ? {} : { nextBackup: next }),
+        ...(policy === undefined ? { lastPolicyName: lastPolicyOf(item).name } : {}),
         ...(item.purge_at === null ? {} : { purgeAt: item.purge_at }),
         ...(item.purging === 1 ? { purging: true } : {}),
       },
     },
   };
+}
+
+/** Azure has no state of its own for what is soft-deleted. `ProtectionError`: configured, but nothing could be backed up yet. */
+function shownState(item: ItemRow): ProtectedItem['properties']['protectionState'] {
+  if (item.state === 'SoftDeleted') return 'ProtectionStopped';
+  const isHindered =
+    item.state === 'IRPending' && item.last_backup_status === '' && item.last_error_json !== null;
+  return isHindered ? 'ProtectionError' : item.state;
 }
 
 export async function presentItemAlone(

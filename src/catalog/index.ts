@@ -104,6 +104,7 @@ export {
   findPolicy,
   findSavedPolicy,
   insertPolicy,
+  isStillPolicy,
   listPolicies,
   replacePolicy,
   type SavedPolicy,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { BackupPolicy } from '../protection/index.ts';
 import type { Database } from './catalog.ts';
+import { lockUnchanged } from './row-locks.ts';
 import type { PolicyRow } from './schema.ts';
 
 /** A policy and the revision it has; see `PolicyRow.revision`. */
@@ -38,6 +39,23 @@ export async function findSavedPolicy(
     .where(sql`lower(name)`, '=', name.toLowerCase())
     .executeTakeFirst();
   return row && read(row);
+}
+
+/**
+ * Whether a policy is in its form of `revision` still. Until the transaction ends it stays so: an edit waits, and finds
+ * what is put under the policy meanwhile.
+ */
+export async function isStillPolicy(
+  tx: Database,
+  vaultId: string,
+  { policy, revision }: SavedPolicy,
+): Promise<boolean> {
+  const query = tx
+    .selectFrom('policies')
+    .select('revision')
+    .where('vault_id', '=', vaultId)
+    .where('name', '=', policy.name);
+  return (await lockUnchanged(tx, query).executeTakeFirst())?.revision === revision;
 }
 
 /** As {@link findSavedPolicy}, where nobody is going to write it back. */

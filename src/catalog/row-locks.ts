@@ -13,6 +13,14 @@ export function lockKept<Table extends keyof Schema, Row>(
   return tx.getExecutor().adapter instanceof PostgresAdapter ? query.forKeyShare() : query;
 }
 
+/** Keeps the rows a query finds as they are until the transaction ends; whoever changes them waits for that. */
+export function lockUnchanged<Table extends keyof Schema, Row>(
+  tx: Database,
+  query: SelectQueryBuilder<Schema, Table, Row>,
+): SelectQueryBuilder<Schema, Table, Row> {
+  return tx.getExecutor().adapter instanceof PostgresAdapter ? query.forShare() : query;
+}
+
 /**
  * Locks the rows a query finds until the transaction ends, and leaves out those that another transaction has locked: so
  * several workers share a queue without waiting for each other. SQLite has one writer at a time, which is as good.

@@ -1,10 +1,22 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findHost, findJob, insertVault, listPoints, saveHost } from '../catalog/index.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  findHost,
+  findJob,
+  getItem,
+  insertVault,
+  listItems,
+  listJobs,
+  listPoints,
+  saveHost,
+} from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
-import { defaultPolicy } from '../protection/index.ts';
+import { defaultPolicy, securityOfNewVault } from '../protection/index.ts';
 import { startBackup } from './backup.ts';
 import { configureProtection } from './configure.ts';
+import { savePolicy } from './edit-policy.ts';
+import { lastPolicyOf } from './policies.ts';
 import { stopProtection } from './stop-protection.ts';
+import { allEnded } from './testing/deaths.ts';
 import { createSmallEstate, type SmallEstate } from './testing/small-estate.ts';
 
 let estate: SmallEstate;
@@ -145,4 +157,76 @@ it('is one VM through however many hosts it is found', async () => {
   const again = configureProtection(estate.workshop, estate.vault, twin, { policyName: 'DefaultPolicy' });
   await expect(again).rejects.toMatchObject({ code: 'UserErrorVmAlreadyProtected' });
   await expect(again).rejects.toThrow('through another host');
+});
+
+describe('a policy that is edited while a VM is put under it', () => {
+  const edited = { ...defaultPolicy, retention: { daily: { count: 60 } } };
+  const edit = () => savePolicy(estate.workshop, estate.vault, edited, securityOfNewVault);
+
+  it.each(['a new VM', 'one whose protection was stopped'])(
+    'refuses %s, and leaves it as it was',
+    async (which) => {
+      const isNew = which === 'a new VM';
+      const vmUuid = isNew ? estate.host.addMachine('api', { vda: 8192 }) : estate.vmUuid;
+      if (!isNew) await estate.settled(await stopProtection(estate.workshop, await estate.item()));
+      // Between the look at the policy and the moment the item is under it.
+      estate.host.onCall = async (operation) => {
+        if (operation !== 'findObstacles') return;
+        estate.host.onCall = () => {};
+        await edit();
+      };
+      await expect(protect(vmUuid)).rejects.toMatchObject({
+        code: 'BMSUserErrorConflictingProtectionOperation',
+        message: "Policy 'DefaultPolicy' has just been changed by somebody else.",
+      });
+      const items = await listItems(estate.workshop.db, 'v1');
+      expect(items).toHaveLength(1);
+      if (!isNew) expect(items[0]).toMatchObject({ state: 'ProtectionStopped', policy_name: null });
+      const item = await protect(vmUuid);
+      expect(lastPolicyOf(item)).toEqual(edited);
+    },
+  );
+
+  it('reaches the VM by the edit where that is the later of the two', async () => {
+    const item = await protect(estate.host.addMachine('api', { vda: 8192 }));
+    expect((await edit()).jobId).toBeDefined();
+    await allEnded(estate);
+    expect(lastPolicyOf(await getItem(estate.workshop.db, item.item_id))).toEqual(edited);
+  });
+});
+
+it('says what stands in the way of a VM that was configured, until something has come through', async () => {
+  const vmUuid = estate.host.addMachine('api', { vda: 8192 });
+  const { estate: opened, db } = estate.workshop;
+  const broken = vi
+    .spyOn(opened, 'store')
+    .mockRejectedValue(new HoldfastError('StoreAccessDenied', 'No key.'));
+  const item = await protect(vmUuid);
+  const [job] = await listJobs(db, 'v1', { operation: 'ConfigureBackup' }, { limit: 1 });
+  expect(job).toMatchObject({ status: 'Failed', item_id: item.item_id });
+  const hindered = await getItem(db, item.item_id);
+  expect(hindered).toMatchObject({ state: 'IRPending', policy_name: 'DefaultPolicy' });
+  expect(JSON.parse(hindered.last_error_json ?? '')).toMatchObject({ code: 'StoreAccessDenied' });
+  expect(hindered.next_due_at).not.toBeNull();
+  broken.mockRestore();
+  await protect(vmUuid);
+  expect(await getItem(db, item.item_id)).toMatchObject({ last_error_json: null });
+});
+
+it('tries to confirm a VM again whose host is away for a while', async () => {
+  estate.retries = true;
+  const vmUuid = estate.host.addMachine('api', { vda: 8192 });
+  estate.host.onCall = (operation) => {
+    if (operation === 'reportAgent') throw new HoldfastError('HostUnreachable', 'It is away.');
+  };
+  const item = await protect(vmUuid);
+  const { db, engine } = estate.workshop;
+  const jobOf = async () => (await listJobs(db, 'v1', { itemId: item.item_id }, { limit: 1 }))[0];
+  expect(await jobOf()).toMatchObject({ status: 'InProgress', failures: 1 });
+  estate.host.onCall = () => {};
+  estate.now = estate.now.add({ seconds: 30 });
+  await engine.beat();
+  await estate.idle();
+  expect(await jobOf()).toMatchObject({ status: 'Completed' });
+  expect(await getItem(db, item.item_id)).toMatchObject({ last_error_json: null });
 });

@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import {
+  type Database,
   findItemOfName,
-  findPolicy,
+  findSavedPolicy,
   getItem,
-  getVault,
   type ItemRow,
   insertItem,
+  isStillPolicy,
   listItemsOfVm,
   type VaultRow,
 } from '../catalog/index.ts';
-import { HoldfastError } from '../errors/index.ts';
+import { HoldfastError, isHoldfastError } from '../errors/index.ts';
 import {
   activeState,
   type ItemFacts,
@@ -20,12 +21,10 @@ import {
   refusalError,
   type VmFacts,
 } from '../protection/index.ts';
-import { recordAgent } from './agent-record.ts';
 import { bindToMachine, refuseUnlessGone } from './bind-item.ts';
 import { changedMeanwhile, changeWithJob, type ItemPayload } from './change-item.ts';
 import { catalogTime } from './clock.ts';
 import { knownElsewhere, refuseRegisteredElsewhere, refuseThroughOtherHost } from './elsewhere.ts';
-import type { Operation } from './engine.ts';
 import type { FoundMachine } from './estate.ts';
 import { factsOf } from './item-facts.ts';
 import { planNextBackup } from './next-backup.ts';
@@ -61,11 +60,16 @@ export async function configureProtection(
   { policyName, excludedDisks }: WantedProtection,
 ): Promise<{ item: ItemRow; jobId: string }> {
   const { db, clock } = workshop;
-  const policy = await findPolicy(db, vault.vault_id, policyName);
-  if (policy === undefined)
+  const saved = await findSavedPolicy(db, vault.vault_id, policyName);
+  if (saved === undefined)
     throw new HoldfastError('ResourceNotFound', `Vault '${vault.name}' has no policy '${policyName}'.`, {
       target: policyName,
     });
+  const { policy } = saved;
+  // An edit that comes in between would not find this item among those under the policy.
+  const refuseEdited = async (tx: Database) => {
+    if (!(await isStillPolicy(tx, vault.vault_id, saved))) throw policyChanged(policy.name);
+  };
   const { known, replaces } = await findItem(workshop, vault, found);
   await refuseRegisteredElsewhere(db, vault, found);
   await refuseThroughOtherHost(workshop, found);
@@ -110,7 +114,8 @@ export async function configureProtection(
     migrates: facts.policy !== undefined && facts.policy.policyType !== policy.policyType,
   };
   if (known === undefined) {
-    const jobId = await enable(workshop, vault, found, { ...change, ...underPolicy(policy, now) }, payload);
+    const settings = { ...change, ...underPolicy(policy, now) };
+    const jobId = await enable(workshop, vault, found, settings, payload, refuseEdited);
     return { item: await getItem(db, payload.itemId), jobId };
   }
   const jobId = await changeWithJob(
@@ -119,7 +124,12 @@ export async function configureProtection(
     'ConfigureBackup',
     { ...change, state: isActive ? known.state : activeState(facts) },
     payload,
-    { alongside: (tx) => putUnderPolicy(tx, known, policy, now, { resumed: !isActive }) },
+    {
+      async alongside(tx) {
+        await refuseEdited(tx);
+        await putUnderPolicy(tx, known, policy, now, { resumed: !isActive });
+      },
+    },
   );
   return { item: await getItem(db, known.item_id), jobId };
 }
@@ -143,6 +153,7 @@ async function enable(
   { host, machine }: FoundMachine,
   settings: Pick<ItemRow, 'excluded_disks_json' | 'vm_name'> & ReturnType<typeof underPolicy>,
   payload: ConfigurePayload,
+  check: (tx: Database) => Promise<void>,
 ): Promise<string> {
   const item: ItemRow = {
     item_id: payload.itemId,
@@ -172,11 +183,13 @@ async function enable(
       payload,
       taskIds: [],
       alongside: async (tx) => {
+        await check(tx);
         await insertItem(tx, item);
         await planNextBackup(tx, item.item_id, workshop.clock.now());
       },
     });
   } catch (error) {
+    if (isHoldfastError(error)) throw error;
     // Two who enable one VM at once are told apart by the catalog, in whichever vaults they do.
     const rivals = await listItemsOfVm(workshop.db, host.name, machine.uuid);
     const named = await findItemOfName(workshop.db, vault.vault_id, host.resource_group, machine.name);
@@ -184,6 +197,13 @@ async function enable(
     throw changedMeanwhile(item);
   }
 }
+
+const policyChanged = (name: string) =>
+  new HoldfastError(
+    'BMSUserErrorConflictingProtectionOperation',
+    `Policy '${name}' has just been changed by somebody else.`,
+    { target: name, action: 'Look at the policy, and try again if it is still wanted.' },
+  );
 
 function refuseWith(judgements: readonly Judgement[], target: string): void {
   const refusals = judgements.flatMap((judgement) => (judgement.allowed ? [] : judgement.refusals));
@@ -230,23 +250,4 @@ async function refuseObstacles(
     target: machine.name,
     action: first.action,
   });
-}
-
-/** The work of configuring is done when the job begins; it confirms that host and store answer. */
-export function configureOperation(workshop: Workshop): Operation<ConfigurePayload> {
-  const confirm: Operation<ConfigurePayload>['run'] = async (context) => {
-    const { itemId, policyName, migrates } = context.payload;
-    await context.setProperties({
-      'Policy Name': policyName,
-      ...(migrates ? { 'Job Type': 'Migrate policy' } : {}),
-    });
-    const item = await getItem(workshop.db, itemId);
-    const host = await workshop.estate.host(item.host_name);
-    await host.getMachine(item.vm_uuid);
-    const { status } = await recordAgent(workshop, item, context.signal);
-    await context.setProperties({ 'Guest agent': status });
-    await workshop.estate.store(await getVault(workshop.db, item.vault_id));
-    return 'Completed' as const;
-  };
-  return { run: confirm, resume: confirm, retry: confirm };
 }

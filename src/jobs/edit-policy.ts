@@ -59,27 +59,27 @@ export async function savePolicy(
   const judged = judgePolicyEdit(known.policy, policy, [], security);
   if (!judged.allowed) throw refusalError(judged.refusals, policy.name);
   let revision = known.revision;
-  const write = async (tx: Database) => {
-    if (isSame) return;
-    const replaced = await replacePolicy(tx, vault.vault_id, policy, known.revision);
-    if (replaced === undefined) throw changedMeanwhile(policy.name);
-    revision = replaced;
-  };
-  const members = membersToConfigure(await itemsUnder(db, vault, policy.name), policy);
-  if (members.length === 0) {
-    await write(db);
-    return { saved: { policy, revision } };
-  }
-  const jobId = await workshop.engine.start<ModifyPolicyPayload>('ModifyPolicy', {
-    vaultId: vault.vault_id,
-    itemId: undefined,
-    entityName: policy.name,
-    userTriggered: true,
-    payload: { policyName: policy.name },
-    taskIds: [],
-    alongside: write,
+  const [jobId] = await workshop.engine.startMany<ModifyPolicyPayload>('ModifyPolicy', async (tx) => {
+    if (!isSame) {
+      const replaced = await replacePolicy(tx, vault.vault_id, policy, known.revision);
+      if (replaced === undefined) throw changedMeanwhile(policy.name);
+      revision = replaced;
+    }
+    // Only now: whoever was put under the policy until a moment ago is among them, and nobody is from here on.
+    const members = membersToConfigure(await itemsUnder(tx, vault, policy.name), policy);
+    if (members.length === 0) return [];
+    return [
+      {
+        vaultId: vault.vault_id,
+        itemId: undefined,
+        entityName: policy.name,
+        userTriggered: true,
+        payload: { policyName: policy.name },
+        taskIds: [],
+      },
+    ];
   });
-  return { saved: { policy, revision }, jobId };
+  return { saved: { policy, revision }, ...(jobId !== undefined && { jobId }) };
 }
 
 /**

@@ -20,6 +20,7 @@ import { maintainAll, maintenanceIdle } from './maintenance.ts';
 import { purge, startDuePurges } from './purge.ts';
 import { startRestore } from './start-restore.ts';
 import { stopProtection } from './stop-protection.ts';
+import { allEnded } from './testing/deaths.ts';
 import { createSmallEstate, type SmallEstate } from './testing/small-estate.ts';
 import { undelete } from './undelete.ts';
 import { changeVaultSecurity } from './vault-security.ts';
@@ -153,17 +154,22 @@ describe('another policy', () => {
   it('goes from Standard to Enhanced and never back, not by stopping either', async () => {
     await addPolicy(enhancedPolicy);
     await configure({ policyName: 'EnhancedPolicy' });
-    const [job] = await listJobs(estate.workshop.db, 'v1', {}, { limit: 1 });
+    await allEnded(estate);
+    const [job] = await listJobs(estate.workshop.db, 'v1', { operation: 'ConfigureBackup' }, { limit: 1 });
     expect(JSON.parse(job?.property_bag_json ?? '')).toMatchObject({
       'Job Type': 'Migrate policy',
       'Policy Name': 'EnhancedPolicy',
     });
+    // That is a backup, too.
+    const backups = await listJobs(estate.workshop.db, 'v1', { operation: 'Backup' }, { limit: 9 });
+    expect(backups).toMatchObject([{ status: 'Completed', user_triggered: 0 }]);
+    expect(await points()).toEqual([[1, 1]]);
     const back = { code: 'UserErrorPolicyTypeChangeNotAllowed' };
     await expect(configure(standard)).rejects.toMatchObject(back);
     await stop();
     await expect(configure(standard)).rejects.toMatchObject(back);
     await configure({ policyName: 'EnhancedPolicy' });
-    expect(await estate.item()).toMatchObject({ state: 'IRPending', policy_name: 'EnhancedPolicy' });
+    expect(await estate.item()).toMatchObject({ state: 'Protected', policy_name: 'EnhancedPolicy' });
   });
 
   it('may not keep less in an immutable vault, not by stopping and resuming either', async () => {

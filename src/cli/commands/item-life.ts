@@ -103,15 +103,16 @@ export function addItemLifeCommands(noun: Command, cli: Cli): void {
   const resume = withJob(
     'resume',
     'Resume stopped or suspended protection, with any policy.',
-    'holdfast item resume --vault v1 --vm web-1 --policy DefaultPolicy',
-  ).option('--policy <name>', 'backup policy', 'DefaultPolicy');
-  onRun<VmOptions & WaitOptions & { policy: string }>(resume, cli, async (call) => {
+    'holdfast item resume --vault v1 --vm web-1',
+  ).option('--policy <name>', 'backup policy (default: the last it had)');
+  onRun<VmOptions & WaitOptions & { policy?: string }>(resume, cli, async (call) => {
     const at = itemAddress(call);
     const client = await call.connect();
-    const { protectionState } = (await client.items.get(at)).properties;
+    const { protectionState, holdfast } = (await client.items.get(at)).properties;
     if (protectionState !== 'ProtectionStopped' && protectionState !== 'BackupsSuspended')
       throw new HoldfastError('UserErrorProtectionActive', `${at.vm} is protected.`, { target: at.vm });
-    const policyId = await client.policies.id(at, call.options.policy);
+    const policy = call.options.policy ?? holdfast.lastPolicyName ?? 'DefaultPolicy';
+    const policyId = await client.policies.id(at, policy);
     return startedJob(call, client, await change(client, at, { policyId }));
   });
 

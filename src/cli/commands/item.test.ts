@@ -136,6 +136,10 @@ describe('protected items', () => {
     expect((await run('item exclude --vault v1 --vm web-1')).code).toBe(2);
     now = { ...item, properties: { ...item.properties, protectionState: 'ProtectionStopped' } };
     expect(await wish('item resume --policy EnhancedPolicy')).toEqual({ policyId: enhanced });
+    const { policyName: _policy, ...stopped } = now.properties;
+    const before = { ...stopped.holdfast, lastPolicyName: 'Weekly' };
+    now = { ...now, properties: { ...stopped, holdfast: before } };
+    expect(await wish('item resume')).toEqual({ policyId: `${vaultId}/backupPolicies/Weekly` });
     expect(await wish('item undelete')).toEqual({ isRehydrate: true, protectionState: 'ProtectionStopped' });
     expect((await run('item exclude --none --vault v1 --vm web-1')).code).toBe(2);
   });

@@ -138,7 +138,8 @@ export function addItemCommands(program: Command, cli: Cli): void {
 /** The policy that a VM is under already. */
 async function policyInForce(client: HoldfastClient, at: ItemAddress): Promise<string | undefined> {
   try {
-    return (await client.items.get(at)).properties.policyName;
+    const { policyName, holdfast } = (await client.items.get(at)).properties;
+    return policyName ?? holdfast.lastPolicyName;
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return undefined;
     throw error;

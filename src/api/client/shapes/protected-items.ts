@@ -58,6 +58,7 @@ export const protectedItemRequest = z.strictObject({
         agent: readOnly,
         recoveryPoints: readOnly,
         nextBackup: readOnly,
+        lastPolicyName: readOnly,
         purgeAt: readOnly,
         purging: readOnly,
       })
@@ -117,6 +118,8 @@ export const protectedItem = z.object({
       agent: agentReport.optional(),
       recoveryPoints: z.number(),
       nextBackup: z.string().optional(),
+      /** Where protection is stopped: the policy it had. */
+      lastPolicyName: z.string().optional(),
       /** When the data of a soft-deleted item may be removed. */
       purgeAt: z.string().optional(),
       /** Its data is being removed. */
