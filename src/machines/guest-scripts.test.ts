@@ -141,6 +141,7 @@ describe.skipIf(process.getuid?.() !== 0)('the freeze hook, which runs scripts a
     [1799, 1799],
     [1800, 1800],
     [1801, 1800],
+    [99_999, 1800],
     [100_000, 30],
     ['-1', 30],
   ])('gives a script with timeoutInSeconds %s %i seconds, as its backup expects', async (given, seconds) => {
@@ -156,11 +157,12 @@ describe.skipIf(process.getuid?.() !== 0)('the freeze hook, which runs scripts a
   });
 
   it.each([
+    [undefined, 1],
     [0, 1],
     [9, 10],
     [10, 11],
     [11, 11],
-  ])('tries a script with %i retries %i times', async (preScriptNoOfRetries, tries) => {
+  ])('tries a script with %s retries %i times', async (preScriptNoOfRetries, tries) => {
     await configure({
       preScriptLocation: await script('pre', `echo x >>${path('tries')}; exit 7`),
       preScriptNoOfRetries,

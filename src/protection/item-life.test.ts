@@ -52,6 +52,19 @@ function outcome(facts: ItemFacts, action: ItemAction, security = securityOfNewV
   return judgement.allowed ? judgement.next : judgement.refusals.map(({ code }) => code);
 }
 
+/** The end of what is said against an action on a soft-deleted item, and the beginning of what to do instead. */
+function advice(facts: Partial<ItemFacts>, action: ItemAction): string {
+  const judgement = judgeItemAction(
+    item({ state: 'SoftDeleted', ...facts }),
+    action,
+    securityOfNewVault,
+    now,
+  );
+  if (judgement.allowed) throw new Error('it was allowed');
+  const [refusal] = judgement.refusals;
+  return `${refusal.message.split(' kept ').at(-1)} ${refusal.action?.split(/[:;]/)[0]}`;
+}
+
 const notActive = ['UserErrorProtectionNotActive'];
 const notPresent = ['UserErrorBcmDatasourceNotPresent'];
 const active = ['UserErrorProtectionActive'];
@@ -266,8 +279,15 @@ describe('deleting', () => {
   it('is purged when that is over, not a moment before', () => {
     const waiting = (purgeAt: Temporal.Instant) =>
       outcome(item({ state: 'SoftDeleted', purgeAt }), actions.purge);
-    expect(waiting(now.add({ nanoseconds: 1 }))).toEqual(deleted);
+    const early = now.add({ nanoseconds: 1 });
+    expect(waiting(early)).toEqual(deleted);
     expect(waiting(now)).toBe('Gone');
+    expect(advice({ purgeAt: early }, actions.purge)).toBe(`until ${early}. Wait until then`);
+  });
+
+  it('tells who deletes what is deleted that nothing is left to do, and others to undelete it', () => {
+    expect(advice({}, actions.stopAndDelete)).toMatch(/ Nothing is left to do$/);
+    expect(advice({}, actions.backupNow)).toMatch(/ undefined$/); // the code's own: undelete the item first
   });
 
   it('is refused in an immutable vault until the last point has expired', () => {
