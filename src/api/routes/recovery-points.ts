@@ -78,7 +78,9 @@ function present(scope: ApiScope, vault: VaultRow, item: ItemRow, point: PointRo
         jobId: point.job_id,
         inReplica: point.in_replica === 1,
         keptUntil: end.by,
-        ...(end.by === 'removal' || end.by === 'purge' ? { removalTime: end.at.toString() } : {}),
+        ...(end.by === 'removal' || end.by === 'purge'
+          ? { removalTime: end.at.toString({ fractionalSecondDigits: 3 }) }
+          : {}),
         ...(point.damaged === 1 && { damaged: true }),
         frozenMs: frozen.frozenMs,
         powerState: frozen.powerState,
