@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Five lanes. `fast` needs nothing but Node, nor does `long`, which tries many crashes, kills, mutations and
+ * Six lanes. `fast` needs nothing but Node, nor does `long`, which tries many crashes, kills, mutations and
  * interleavings; `backends` starts servers for S3 and Azure Blob on loopback, which come from npm with the other tools;
- * `postgres` runs tests of `fast` again with the catalog in a scratch PostgreSQL; `guests` needs libvirt, QEMU and root, boots real guests in a private libvirt session, and therefore runs one file at
+ * `postgres` runs tests of `fast` again with the catalog in a scratch PostgreSQL; `browser` walks through the
+ * portal with Chromium; `guests` needs libvirt, QEMU and root, boots real guests in a private libvirt session, and therefore runs one file at
  * a time.
  */
 export default defineConfig({
@@ -12,8 +13,8 @@ export default defineConfig({
       {
         test: {
           name: 'fast',
-          include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
-          exclude: ['**/*.long.test.ts', '**/*.guest.test.ts', '**/*.backend.test.ts', '**/node_modules/**'],
+          include: ['src/**/*.test.ts', 'portal/src/**/*.test.ts', 'tests/**/*.test.ts'],
+          exclude: ['**/*.{long,guest,backend,browser}.test.ts', '**/node_modules/**'],
           // Against tests that hang; a busy machine is no failure.
           testTimeout: 120_000,
           hookTimeout: 60_000,
@@ -49,6 +50,15 @@ export default defineConfig({
           globalSetup: 'tests/support/postgres-lane.ts',
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['tests/browser/**/*.browser.test.ts'],
+          fileParallelism: false,
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
         },
       },
       {

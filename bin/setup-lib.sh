@@ -2,6 +2,8 @@
 #
 #   setup base           npm, what Node needs, and the Node packages of the lockfile
 #   setup host           programs that Holdfast itself calls on a hypervisor
+#   setup portal         the pages of the portal, built from their sources
+#   setup browser        Chromium, for the tests of the portal
 #   setup bench          the programs that benches run beside Holdfast
 #   setup postgres       a PostgreSQL server's programs, for servers of our own
 #   setup lab            what the private libvirt and its guests need; implies host
@@ -41,6 +43,10 @@ debugfs|e2fsprogs|mke2fs, e2fsck and debugfs
 setpriv|util-linux|setpriv
 losetup|mount|losetup
 apt-get|apt|apt-get and dpkg (the guests' kernel comes from Debian or Ubuntu)
+LIST
+    portal) ;;
+    browser) cat <<'LIST' ;;
+chromium|chromium|Chromium
 LIST
     postgres) cat <<'LIST' ;;
 initdb /usr/lib/postgresql/*/bin/initdb|postgresql|the programs of a PostgreSQL server (initdb, postgres)
@@ -212,4 +218,17 @@ setup() {
     fi
   fi
   case " $* " in *' base '*) install_node_packages ;; esac
+  case " $* " in *' portal '*) build_portal ;; esac
+}
+
+# The portal as its sources are now; nothing is done where it is so already.
+build_portal() {
+  mkdir -p "$root/.cache"
+  (
+    if command -v flock >/dev/null 2>&1; then flock 9; fi
+    "$root/node_modules/.bin/node" --disable-warning=ExperimentalWarning "$root/scripts/build-portal.ts" >&2
+  ) 9>"$root/.cache/portal.lock" || {
+    say 'set-up: building the portal failed'
+    exit 1
+  }
 }

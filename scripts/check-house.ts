@@ -21,16 +21,18 @@ const mayImport: Record<string, readonly string[]> = {
   api: ['api/client', 'protection', 'catalog', 'access', 'jobs'],
   'api/client': [],
   cli: ['api/client'],
+  portal: ['api/client'],
 };
 
 /** Doors other than `index.ts`: what a second process may import of a room. */
-const doors = new Set(['src/api/client/index.ts']);
+const doors = new Set(['src/api/client/index.ts', 'src/api/client/browser.ts']);
 
 const root = resolve(import.meta.dirname, '..');
 const importPattern =
   /(?:^|\n)\s*(?:import|export)\b[^'";]*?from\s*'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|(?:^|\n)\s*import\s*'([^']+)'/g;
 
 function roomOf(file: string): string | undefined {
+  if (file.startsWith('portal/src/')) return 'portal';
   const [top, room, inner] = file.split('/');
   if (top !== 'src' || room === undefined || inner === undefined) return undefined;
   return file.startsWith('src/api/client/') ? 'api/client' : room;
@@ -38,7 +40,7 @@ function roomOf(file: string): string | undefined {
 
 const complaints: string[] = [];
 const edges = new Map<string, string[]>();
-for (const file of globSync('src/**/*.ts', { cwd: root }).sort()) {
+for (const file of globSync(['src/**/*.ts', 'portal/src/**/*.{ts,tsx}'], { cwd: root }).sort()) {
   const room = roomOf(file);
   if (room !== undefined && mayImport[room] === undefined)
     complaints.push(`${file}: no room '${room}' in the plan`);

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLocalCredential, newFirstRunCode } from './access/index.ts';
-import { createServer, ensureCertificate, resourceIds } from './api/index.ts';
+import { createServer, ensureCertificate, loadPortal, resourceIds } from './api/index.ts';
 import { findSetting, type HostRow, listHosts, saveHost, settingOrNew } from './catalog/index.ts';
 import { HoldfastError, messageOf } from './errors/index.ts';
 import { openHomeCatalog } from './home-catalog.ts';
@@ -204,6 +204,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     credential,
     tls,
     log,
+    portal: await loadPortal(join(import.meta.dirname, '..', 'portal', 'dist'), log),
   });
   starting.defer(() => closeServer(server));
   starting.defer(() => life.abort());

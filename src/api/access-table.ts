@@ -53,6 +53,9 @@ const all = (requirement: Requirement, paths: readonly string[]) =>
  * test. The roles are those of Azure's table for backup; docs/access.md says where they differ.
  */
 export const accessTable: Readonly<Record<string, Requirement>> = {
+  'GET /': 'public',
+  'GET /portal': 'public',
+  'GET /portal/*': 'public',
   'GET /holdfast/service': 'signed-in',
   'GET /openapi.json': 'public',
   'GET /subscriptions': 'filtered',
@@ -111,6 +114,9 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
   // Whoever connects a host makes the service run commands on it.
   // Only what the caller sees is told.
   [`GET ${fleet}/events`]: 'signed-in',
+  [`GET ${fleet}/overview`]: 'signed-in',
+  [`GET ${fleet}/jobs`]: 'filtered',
+  [`GET ${fleet}/protectedItems`]: 'filtered',
   [`GET ${fleet}/hosts`]: 'filtered',
   [`GET ${groupFleet}/hosts/:host`]: 'Reader',
   [`PUT ${groupFleet}/hosts/:host`]: 'Owner',

@@ -12,6 +12,7 @@ import { type Logger, nameFullHome } from '../jobs/index.ts';
 import { auditWrites } from './audit-writes.ts';
 import { sessionOf } from './cookies.ts';
 import { guardRoutes } from './guard.ts';
+import type { PortalFiles } from './portal-files.ts';
 import { checkApiVersion } from './protocol/api-version.ts';
 import { errorBodyOf, inputErrorOf } from './protocol/error-body.ts';
 import { defaultThrottle, Throttle, type ThrottleLimits } from './protocol/throttle.ts';
@@ -25,6 +26,7 @@ import { registerOperations } from './routes/operations.ts';
 import { registerOutsideSignIn } from './routes/outside-sign-in.ts';
 import { registerPeople } from './routes/people.ts';
 import { registerPolicies } from './routes/policies.ts';
+import { registerPortal } from './routes/portal.ts';
 import { registerProtectedItems } from './routes/protected-items.ts';
 import { registerRecoveryPoints } from './routes/recovery-points.ts';
 import { registerReplicas } from './routes/replicas.ts';
@@ -49,6 +51,8 @@ export interface ServerOptions {
   log: Logger;
   /** How many requests one principal may make. */
   throttle?: ThrottleLimits;
+  /** The pages; undefined where they are not built. */
+  portal?: PortalFiles | undefined;
 }
 
 /**
@@ -153,6 +157,7 @@ export function createServer({ scope, credential, tls, log, ...options }: Server
     registerOutsideSignIn,
   ])
     register(app, scope, access);
+  registerPortal(app, options.portal);
   return app;
 }
 

@@ -28,15 +28,29 @@ ${problem === undefined ? '' : `<p role="alert"><strong>${escaped(problem)}</str
 </form>`);
 }
 
+/**
+ * Leads on to the portal. It is a page and no redirect: after a sign-in at another site, browsers would follow one without
+ * the session's cookie, which they send to what this page leads to.
+ */
 export function welcomePage(userName: string, sentence: string): string {
-  return page(`
+  return page(
+    `
 <h1>Welcome, ${escaped(userName)}</h1>
+<p>${escaped(sentence)}</p>
+<p><a href="/portal">Go on to the portal</a></p>`,
+    '<meta http-equiv="refresh" content="1; url=/portal">',
+  );
+}
+
+export function messagePage(title: string, sentence: string): string {
+  return page(`
+<h1>${escaped(title)}</h1>
 <p>${escaped(sentence)}</p>`);
 }
 
-const page = (body: string) =>
+const page = (body: string, head = '') =>
   `<!doctype html><html lang="en"><meta charset="utf-8"><title>Holdfast</title>` +
-  `<meta name="viewport" content="width=device-width"><style>${style}</style><main>${body}\n</main></html>\n`;
+  `<meta name="viewport" content="width=device-width">${head}<style>${style}</style><main>${body}\n</main></html>\n`;
 
 const entities: Record<string, string> = {
   '&': '&amp;',

@@ -45,6 +45,7 @@ export {
 } from './items.ts';
 export {
   countJobs,
+  countJobsByStatus,
   endJob,
   endOperation,
   findJob,
@@ -92,6 +93,7 @@ export {
   listOfferedPoints,
   listPoints,
   listSnapshots,
+  newestPoints,
   noteDamaged,
   type PointCursor,
   type PointFilter,

@@ -17,19 +17,22 @@ export interface JobFilter {
   startedUntil?: string;
   itemId?: string;
   jobId?: string;
+  /** Part of the name of what the job is about, whatever its case. */
+  entity?: string;
 }
 
 /** Where a list of jobs goes on: after this one. */
 export type JobCursor = readonly [startedAt: string, jobId: string];
 
-/** Newest first. Costs what it returns, however far in the past that is. */
+/** Newest first. Costs what it returns, however far in the past that is. @param vaultId undefined: of all vaults */
 export async function listJobs(
   db: Database,
-  vaultId: string,
+  vaultId: string | undefined,
   filter: JobFilter,
   page: { limit: number; after?: JobCursor | undefined },
 ): Promise<JobRow[]> {
-  let query = db.selectFrom('jobs').selectAll().where('vault_id', '=', vaultId);
+  let query = db.selectFrom('jobs').selectAll();
+  if (vaultId !== undefined) query = query.where('vault_id', '=', vaultId);
   if (filter.status !== undefined) query = query.where('status', '=', filter.status as JobRow['status']);
   if (filter.operation !== undefined)
     query = query.where('operation', '=', filter.operation as JobRow['operation']);
@@ -37,6 +40,10 @@ export async function listJobs(
   if (filter.startedUntil !== undefined) query = query.where('started_at', '<=', filter.startedUntil);
   if (filter.itemId !== undefined) query = query.where('item_id', '=', filter.itemId);
   if (filter.jobId !== undefined) query = query.where('job_id', '=', filter.jobId);
+  if (filter.entity !== undefined) {
+    const pattern = `%${filter.entity.toLowerCase().replaceAll(/[\\%_]/g, '\\$&')}%`;
+    query = query.where(sql<boolean>`lower(entity_name) like ${pattern} escape '\\'`);
+  }
   if (page.after !== undefined)
     query = query.where(sql<boolean>`(started_at, job_id) < (${page.after[0]}, ${page.after[1]})`);
   return query.orderBy('started_at', 'desc').orderBy('job_id', 'desc').limit(page.limit).execute();
@@ -54,6 +61,20 @@ export async function countJobs(
     .where('status', '=', status);
   if (startedFrom !== undefined) query = query.where('started_at', '>=', startedFrom);
   return Number((await query.executeTakeFirstOrThrow()).count);
+}
+
+/** How many jobs of each status began at or after a moment, by vault. */
+export async function countJobsByStatus(
+  db: Database,
+  startedFrom: string,
+): Promise<{ vault_id: string; status: JobRow['status']; count: number }[]> {
+  const rows = await db
+    .selectFrom('jobs')
+    .select(({ fn }) => ['vault_id', 'status', fn.countAll<number>().as('count')])
+    .where('started_at', '>=', startedFrom)
+    .groupBy(['vault_id', 'status'])
+    .execute();
+  return rows.map((row) => ({ ...row, count: Number(row.count) }));
 }
 
 export async function findJob(db: Database, jobId: string): Promise<JobWithTasks | undefined> {

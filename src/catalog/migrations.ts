@@ -207,6 +207,8 @@ export const migrations: Record<string, Migration> = {
           .columns(['vault_id', ...columns, 'started_at', 'job_id'])
           .execute();
       // What is forgotten after its time.
+      // All vaults at once, as the portal lists them.
+      await db.schema.createIndex('jobs_started').on('jobs').columns(['started_at', 'job_id']).execute();
       await db.schema.createIndex('jobs_ended').on('jobs').columns(['ended_at']).execute();
       await sql`create index jobs_open on jobs (started_at) where ended_at is null`.execute(db);
       await db.schema

@@ -166,6 +166,21 @@ export async function lastPointOf(
   return { count: Number(row.count), takenAt: row.taken_at };
 }
 
+/** When the newest point of each of some items was taken; items without any are absent. */
+export async function newestPoints(
+  db: Database,
+  itemIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (itemIds.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('points')
+    .select(({ fn }) => ['item_id', fn.max('taken_at').as('taken_at')])
+    .where('item_id', 'in', itemIds)
+    .groupBy('item_id')
+    .execute();
+  return new Map(rows.map((row) => [row.item_id, row.taken_at]));
+}
+
 /** What the points of an item come to. */
 export interface PointSum {
   /** Points in any tier. */

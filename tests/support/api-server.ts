@@ -31,7 +31,7 @@ export interface ApiServer extends AsyncDisposable {
 const now = { now: () => Temporal.Now.instant() };
 
 export async function createApiServer(
-  options: Pick<Parameters<typeof createServer>[0], 'throttle'> = {},
+  options: Pick<Parameters<typeof createServer>[0], 'throttle' | 'portal'> = {},
 ): Promise<ApiServer> {
   await using starting = new AsyncDisposableStack();
   const estate = starting.use(await createSmallEstate());

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
+import type { Answer, Method } from './send.ts';
 import * as shapes from './shapes.ts';
-import type { Answer, Method } from './transport.ts';
 
 /** What the client's parts share. */
 export interface Calls {

@@ -20,6 +20,9 @@ function path(parts: TemplateStringsArray, ...values: string[]): string {
 export const paths = {
   service: '/holdfast/service',
   subscriptions: '/subscriptions',
+  /** What spans the whole estate. */
+  fleet: (sub: string, kind: 'overview' | 'jobs' | 'protectedItems' | 'events') =>
+    path`/subscriptions/${sub}/providers/Holdfast.Fleet/${kind}`,
   hosts: (sub: string) => path`/subscriptions/${sub}/providers/Holdfast.Fleet/hosts`,
   host: (sub: string, group: string, name: string) =>
     path`/subscriptions/${sub}/resourceGroups/${group}/providers/Holdfast.Fleet/hosts/${name}`,
@@ -28,6 +31,8 @@ export const paths = {
   virtualMachine: (sub: string, group: string, name: string) =>
     path`/subscriptions/${sub}/resourceGroups/${group}/providers/Holdfast.Fleet/virtualMachines/${name}`,
   vaults: (sub: string) => path`/subscriptions/${sub}/providers/Microsoft.RecoveryServices/vaults`,
+  vaultNameCheck: (sub: string, group: string, location: string) =>
+    path`/subscriptions/${sub}/resourceGroups/${group}/providers/Microsoft.RecoveryServices/locations/${location}/checkNameAvailability`,
   vault: (sub: string, at: VaultAddress) =>
     path`/subscriptions/${sub}/resourceGroups/${at.resourceGroup}/providers/Microsoft.RecoveryServices/vaults/${at.vault}`,
   store: (sub: string, at: VaultAddress) =>

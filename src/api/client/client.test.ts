@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Received, type Reply, startHttpsServer } from '../../../tests/support/https-server.ts';
 import { ApiError } from './api-error.ts';
-import { type ClientOptions, createClient } from './client.ts';
+import { type ClientOptions, createClient } from './connect.ts';
 
 const subscriptionId = '6f1c0b1e-0000-4000-8000-000000000001';
 const vault = { resourceGroup: 'default', vault: 'v1' };

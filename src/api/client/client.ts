@@ -6,18 +6,16 @@ import { operationErrorOf } from './api-error.ts';
 import { type JobFilter, jobFilter } from './job-filter.ts';
 import { type Accepted, acceptedOf, pathOf } from './operations.ts';
 import { pause, retryAfterOf } from './patience.ts';
+import { type Answer, type Method, notUnderstood, type Send } from './send.ts';
 import * as shapes from './shapes.ts';
-import {
-  type Answer,
-  createTransport,
-  type Method,
-  notUnderstood,
-  type TransportOptions,
-} from './transport.ts';
 
-export interface ClientOptions extends TransportOptions {
+export interface CallOptions {
+  /** Where the service is, for what is said of it. */
+  endpoint: string;
   /** Subscription of all paths. Default: the service's own, asked once. */
   subscriptionId?: string | undefined;
+  /** Ends whatever is under way. */
+  signal?: AbortSignal | undefined;
 }
 
 /** A list that needs more pages than this does not end. */
@@ -30,8 +28,7 @@ const maxOperationMs = 60 * 60 * 1000;
  * The API as functions. Every answer is checked against its shape and handed on as it came, fields unknown to this
  * version included. Refusals throw `ApiError`, failures on the way `HoldfastError`.
  */
-export function createClient(options: ClientOptions) {
-  const send = createTransport(options);
+export function clientOver(send: Send, options: CallOptions) {
   let subscription: Promise<string> | undefined;
 
   const call = (method: Method, path: string, body?: unknown, query: Record<string, string> = {}) =>
@@ -62,6 +59,19 @@ export function createClient(options: ClientOptions) {
   }
   const list = <T extends z.ZodType>(item: T, path: string, query?: Record<string, string>) =>
     Array.fromAsync(pages(item, path, query));
+
+  /** One page, of the list or, with the `nextLink` of the page before, the next. */
+  const page = async <T extends z.ZodType>(
+    item: T,
+    path: string,
+    query: Record<string, string>,
+    nextLink?: string,
+  ) => {
+    const answer = await (nextLink === undefined
+      ? call('GET', path, undefined, query)
+      : send('GET', pathOf(nextLink)));
+    return read(shapes.listOf(item), answer);
+  };
 
   const accept = async (method: Method, path: string, body?: unknown): Promise<Accepted> => {
     const accepted = acceptedOf(await call(method, path, body));
@@ -111,6 +121,17 @@ export function createClient(options: ClientOptions) {
 
     ...accessCalls({ call, read, get, pages, subscriptionId }),
 
+    /** What the caller sees of all vaults. Lists come by the page, as they are scrolled. */
+    estate: {
+      overview: async () => get(shapes.overview, paths.fleet(await subscriptionId(), 'overview')),
+      jobs: async (query: Record<string, string>, nextLink?: string) =>
+        page(shapes.job, paths.fleet(await subscriptionId(), 'jobs'), query, nextLink),
+      items: async (query: Record<string, string>, nextLink?: string) =>
+        page(shapes.protectedItem, paths.fleet(await subscriptionId(), 'protectedItems'), query, nextLink),
+      /** Address of the stream of changes. */
+      events: async () => `${paths.fleet(await subscriptionId(), 'events')}?api-version=${apiVersion}`,
+    },
+
     hosts: {
       list: async () => list(shapes.host, paths.hosts(await subscriptionId())),
       get: async (group: string, name: string) =>
@@ -143,6 +164,15 @@ export function createClient(options: ClientOptions) {
       /** Changes what is named; everything else stays. */
       update: async (at: VaultAddress, body: shapes.VaultUpdate) =>
         read(shapes.vault, await call('PATCH', paths.vault(await subscriptionId(), at), body)),
+      /** Whether a vault may have a name: by its rules, and because no other has it. */
+      checkName: async (group: string, location: string, name: string) =>
+        read(
+          shapes.nameAnswer,
+          await call('POST', paths.vaultNameCheck(await subscriptionId(), group, location), {
+            type: 'Microsoft.RecoveryServices/vaults',
+            name,
+          }),
+        ),
       delete: async (at: VaultAddress): Promise<void> => {
         await call('DELETE', paths.vault(await subscriptionId(), at));
       },
@@ -338,4 +368,4 @@ export function createClient(options: ClientOptions) {
   };
 }
 
-export type HoldfastClient = ReturnType<typeof createClient>;
+export type HoldfastClient = ReturnType<typeof clientOver>;

@@ -4,7 +4,8 @@
  */
 export { apiVersion, type ItemAddress, segmentOf, type VaultAddress } from './addresses.ts';
 export { ApiError } from './api-error.ts';
-export { type ClientOptions, createClient, type HoldfastClient } from './client.ts';
+export type { HoldfastClient } from './client.ts';
+export { type ClientOptions, createClient } from './connect.ts';
 export type { JobFilter } from './job-filter.ts';
 export { jobsCsvHeader, jobsCsvLine } from './jobs-csv.ts';
 export type { Accepted } from './operations.ts';

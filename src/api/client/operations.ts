@@ -1,5 +1,5 @@
 import { retryAfterOf } from './patience.ts';
-import type { Answer } from './transport.ts';
+import type { Answer } from './send.ts';
 
 /** A long operation that the service has accepted. It goes on whether or not anyone follows it. */
 export interface Accepted {

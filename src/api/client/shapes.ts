@@ -12,6 +12,7 @@ export * from './shapes/containers.ts';
 export * from './shapes/hosts.ts';
 export * from './shapes/jobs.ts';
 export * from './shapes/operations.ts';
+export * from './shapes/overview.ts';
 export * from './shapes/policies.ts';
 export * from './shapes/protected-items.ts';
 export * from './shapes/recovery-points.ts';

@@ -1,8 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { Agent, request } from 'node:https';
+import { Agent, request as requestOverTls } from 'node:https';
 import { type ErrorCode, HoldfastError, messageOf } from '../../errors/index.ts';
-import { apiErrorOf } from './api-error.ts';
-import { pause, retryAfterOf } from './patience.ts';
+import { type Exchange, type Method, type Send, sendOver } from './send.ts';
 
 export interface TransportOptions {
   /** `https://host:port`, with nothing after it. */
@@ -17,28 +16,7 @@ export interface TransportOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface Answer {
-  status: number;
-  headers: IncomingHttpHeaders;
-  /** Parsed JSON; undefined when the answer had no body. */
-  body: unknown;
-}
-
-export type Method = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
-
-/** Sends one request. `path` begins with `/` and may carry a query. */
-export type Send = (
-  method: Method,
-  path: string,
-  body?: unknown,
-  headers?: Readonly<Record<string, string>>,
-) => Promise<Answer>;
-
 const defaultTimeoutMs = 60_000;
-
-/** How often a request is sent that is answered with "too many requests", and how long is waited in between at most. */
-const maxAttempts = 5;
-const maxThrottlePauseMs = 10_000;
 
 /** No answer of this API comes near; more is not ours. */
 const maxAnswerBytes = 64 * 1024 * 1024;
@@ -52,14 +30,11 @@ export function createTransport(options: TransportOptions): Send {
   const agent = new Agent({ keepAlive: false, ...(options.ca === undefined ? {} : { ca: options.ca }) });
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
 
-  const send = async (
-    attempts: number,
-    ...[method, path, body, headers]: Parameters<Send>
-  ): Promise<Answer> => {
+  const exchange: Exchange = async (method, path, body, headers) => {
     options.signal?.throwIfAborted();
     const deadline = AbortSignal.timeout(timeoutMs);
     const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]);
-    const raw = await exchange(new URL(path, endpoint), method, body, {
+    return request(new URL(path, endpoint), method, body, {
       agent,
       token: options.token,
       signal,
@@ -68,23 +43,8 @@ export function createTransport(options: TransportOptions): Send {
       if (options.signal?.aborted) throw options.signal.reason;
       throw connectionError(endpoint, error, deadline.aborted ? timeoutMs : undefined);
     });
-    const answer = { status: raw.status, headers: raw.headers, body: parse(raw.text, raw.status, endpoint) };
-    if (answer.status === 429 && attempts > 1) {
-      // Nothing was done yet, so that any request may be sent again.
-      await pause(Math.min(retryAfterOf(raw.headers) ?? 1000, maxThrottlePauseMs), options.signal);
-      return send(attempts - 1, method, path, body, headers);
-    }
-    if (answer.status >= 200 && answer.status < 300) return answer;
-    const requestId = raw.headers['x-ms-request-id'];
-    const refusal = apiErrorOf(
-      answer.status,
-      answer.body,
-      typeof requestId === 'string' ? requestId : undefined,
-    );
-    if (refusal !== undefined) throw refusal;
-    throw notUnderstood(endpoint, `it answered ${answer.status} without a reason`);
   };
-  return (...request) => send(maxAttempts, ...request);
+  return sendOver(exchange, endpoint, options.signal);
 }
 
 function endpointOf(text: string): URL {
@@ -96,18 +56,18 @@ function endpointOf(text: string): URL {
   });
 }
 
-interface Exchange {
+interface RequestOptions {
   agent: Agent;
   token: string | undefined;
   signal: AbortSignal;
   headers: Readonly<Record<string, string>> | undefined;
 }
 
-function exchange(
+function request(
   url: URL,
   method: Method,
   body: unknown,
-  { agent, token, signal, headers: more }: Exchange,
+  { agent, token, signal, headers: more }: RequestOptions,
 ): Promise<{ status: number; headers: IncomingHttpHeaders; text: string }> {
   const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   const headers = {
@@ -119,7 +79,7 @@ function exchange(
       : { 'content-type': 'application/json', 'content-length': content.length }),
   };
   return new Promise((resolve, reject) => {
-    const sent = request(url, { method, headers, agent, signal }, (response) => {
+    const sent = requestOverTls(url, { method, headers, agent, signal }, (response) => {
       const chunks: Buffer[] = [];
       let size = 0;
       response.on('data', (chunk: Buffer) => {
@@ -136,23 +96,6 @@ function exchange(
     });
     sent.on('error', reject);
     sent.end(content);
-  });
-}
-
-function parse(text: string, status: number, endpoint: URL): unknown {
-  if (text.trim() === '') return undefined;
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw notUnderstood(endpoint, `its answer (${status}) is no JSON`, cause);
-  }
-}
-
-/** The answer came, but is not one of this API. */
-export function notUnderstood(endpoint: URL | string, why: string, cause?: unknown): HoldfastError {
-  const origin = new URL(endpoint).origin;
-  return new HoldfastError('AnswerNotUnderstood', `The service at ${origin} was not understood: ${why}.`, {
-    cause,
   });
 }
 

@@ -58,6 +58,9 @@ export const routeShapes: Readonly<Record<string, RouteShapes>> = {
       ];
     }),
   ),
+  [`GET ${fleet}/overview`]: { answer: shapes.overview },
+  [`GET ${fleet}/jobs`]: list(shapes.job),
+  [`GET ${fleet}/protectedItems`]: list(shapes.protectedItem),
   [`GET ${fleet}/hosts`]: list(shapes.host),
   [`GET ${groupFleet}/hosts/:host`]: { answer: shapes.host },
   [`PUT ${groupFleet}/hosts/:host`]: { body: shapes.hostRequest, answer: shapes.host },

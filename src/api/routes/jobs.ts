@@ -123,13 +123,17 @@ export function jobFilterOf(request: FastifyRequest): JobFilter | undefined {
     'endTime',
     'jobId',
   ]);
+  const managed = filterWord(filter, 'backupManagementType', backupManagementTypes);
+  return managed !== undefined && managed !== 'AzureIaasVM' ? undefined : wantedJobs(filter);
+}
+
+/** What a filter asks for of the columns that the catalog knows. @throws InvalidInput */
+export function wantedJobs(filter: ReadonlyMap<string, string>): JobFilter {
   const status = filterWord(filter, 'status', jobStatus.options);
   const operation = filterWord(filter, 'operation', operations);
-  const managed = filterWord(filter, 'backupManagementType', backupManagementTypes);
   const from = filter.get('starttime');
   const until = filter.get('endtime');
   const jobId = filter.get('jobid')?.toLowerCase();
-  if (managed !== undefined && managed !== 'AzureIaasVM') return undefined;
   return {
     ...(status === undefined ? {} : { status }),
     ...(operation === undefined ? {} : { operation }),

@@ -1,6 +1,7 @@
 import type { RegisterRoutes } from '../scope.ts';
 import { registerComputeMachines } from './compute-machines.ts';
 import { registerContainers } from './containers.ts';
+import { registerEstate } from './estate.ts';
 import { registerEvents } from './events.ts';
 import { registerLocations } from './locations.ts';
 import { registerOpenApi } from './openapi.ts';
@@ -32,4 +33,5 @@ export const neighbourRoutes: readonly RegisterRoutes[] = [
   registerRefusals,
   registerOpenApi,
   registerEvents,
+  registerEstate,
 ];

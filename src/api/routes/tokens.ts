@@ -29,7 +29,7 @@ export function registerTokens(app: FastifyInstance, _scope: ApiScope, access: A
     const url = baseUrl(request);
     return {
       name: 'Holdfast',
-      portal: url,
+      portal: `${url}/portal`,
       resourceManager: url,
       authentication: {
         loginEndpoint: url,

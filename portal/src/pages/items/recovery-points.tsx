@@ -1,0 +1,106 @@
+import { useState } from 'react';
+import type { ItemAddress, RecoveryPoint } from '../../../../src/api/client/browser.ts';
+import { client } from '../../api/client.ts';
+import { keys } from '../../api/keys.ts';
+import { useWholeList } from '../../api/whole-list.ts';
+import { type Column, DataTable } from '../../parts/data-table.tsx';
+import { Empty } from '../../parts/empty.tsx';
+import { ChoiceFilter } from '../../parts/filters.tsx';
+import { formatBytes } from '../../parts/format.ts';
+import { Status } from '../../parts/status.tsx';
+import { Time } from '../../parts/time.tsx';
+
+const consistencies = [
+  ['AppConsistent', 'Application consistent'],
+  ['FileSystemConsistent', 'File-system consistent'],
+  ['CrashConsistent', 'Crash consistent'],
+] as const;
+type Consistency = (typeof consistencies)[number][0];
+
+const wordOf = (type: Consistency) => consistencies.find(([known]) => known === type)?.[1] ?? type;
+
+/** In which tiers a point is, in Azure's words. */
+function tiersOf({ properties }: RecoveryPoint): string {
+  const has = (type: string) =>
+    properties.recoveryPointTierDetails.some((tier) => tier.type === type && tier.status === 'Valid');
+  const tiers = [has('InstantRP') ? 'Snapshot' : '', has('HardenedRP') ? 'Vault-Standard' : ''];
+  return tiers.filter((tier) => tier !== '').join(' and ');
+}
+
+const sumOf = (point: RecoveryPoint, part: 'sizeBytes' | 'storedBytes' | 'readBytes') =>
+  point.properties.holdfast.disks.reduce((sum, disk) => sum + (disk[part] ?? 0), 0);
+
+const columns: Column<RecoveryPoint>[] = [
+  {
+    key: 'time',
+    title: 'Time',
+    grow: 1.5,
+    render: (point) => <Time at={point.properties.recoveryPointTime} />,
+  },
+  {
+    key: 'consistency',
+    title: 'Consistency',
+    grow: 1.5,
+    render: (point) => wordOf(point.properties.recoveryPointType),
+  },
+  { key: 'tier', title: 'Recovery type', grow: 2, render: tiersOf },
+  {
+    key: 'tag',
+    title: 'Kept by',
+    grow: 1.1,
+    render: ({ properties: { recoveryPointProperties: kept } }) => kept.ruleName ?? 'On demand',
+  },
+  {
+    key: 'expiry',
+    title: 'Expires',
+    grow: 1.5,
+    render: ({ properties: { recoveryPointProperties: kept } }) =>
+      kept.expiryTime === undefined ? 'Never' : <Time at={kept.expiryTime} />,
+  },
+  { key: 'size', title: 'Size', align: 'end', render: (point) => formatBytes(sumOf(point, 'sizeBytes')) },
+  {
+    key: 'stored',
+    title: 'New in vault',
+    grow: 1.2,
+    align: 'end',
+    render: (point) => formatBytes(sumOf(point, 'storedBytes')),
+  },
+  {
+    key: 'damaged',
+    title: 'State',
+    render: ({ properties: { holdfast } }) =>
+      holdfast.damaged === true ? <Status tone="bad">Damaged</Status> : <Status tone="good">Good</Status>,
+  },
+];
+
+/** The recovery points of an item, newest first. */
+export function RecoveryPoints({ at }: { at: ItemAddress }) {
+  const [consistency, choose] = useState<Consistency | undefined>();
+  const source = useWholeList(
+    keys.points(at),
+    () => client.recoveryPoints.list(at),
+    (point) => consistency === undefined || point.properties.recoveryPointType === consistency,
+  );
+  return (
+    <DataTable
+      id="points"
+      label="Recovery points"
+      columns={columns}
+      source={source}
+      rowKey={(point) => point.name}
+      filters={
+        <ChoiceFilter<Consistency>
+          label="Consistency"
+          value={consistency}
+          choices={consistencies}
+          onChange={choose}
+        />
+      }
+      empty={
+        <Empty title="No recovery points yet">
+          The first comes with the first scheduled backup, or with “Backup now”.
+        </Empty>
+      }
+    />
+  );
+}

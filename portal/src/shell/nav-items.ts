@@ -1,0 +1,36 @@
+import {
+  DesktopRegular,
+  HomeRegular,
+  ServerRegular,
+  ShieldTaskRegular,
+  TaskListLtrRegular,
+  VaultRegular,
+} from '@fluentui/react-icons';
+import type { ComponentType } from 'react';
+
+export interface NavItem {
+  text: string;
+  to: string;
+  icon: ComponentType;
+}
+
+/** The menu at the left, by group. A page that is added gets a line here and one in `router.ts`. */
+export const navGroups: readonly { title?: string; items: readonly NavItem[] }[] = [
+  { items: [{ text: 'Overview', to: '/', icon: HomeRegular }] },
+  {
+    title: 'Protection',
+    items: [
+      { text: 'Virtual machines', to: '/machines', icon: DesktopRegular },
+      { text: 'Backup items', to: '/items', icon: ShieldTaskRegular },
+      { text: 'Vaults', to: '/vaults', icon: VaultRegular },
+    ],
+  },
+  {
+    title: 'Monitoring',
+    items: [{ text: 'Jobs', to: '/jobs', icon: TaskListLtrRegular }],
+  },
+  {
+    title: 'Manage',
+    items: [{ text: 'Hosts', to: '/hosts', icon: ServerRegular }],
+  },
+];
