@@ -10,6 +10,7 @@ import {
   overlaysIn,
   wayOfPoint,
 } from './testing/lab-host.ts';
+import { Virsh } from './virsh.ts';
 
 let lab: Lab;
 let host: Host;
@@ -28,6 +29,7 @@ const disks = [
   { format: 'qcow2', sizeBytes },
   { format: 'raw', sizeBytes },
 ] as const;
+const gone = '11111111-2222-4333-8444-555555555555';
 type Guest = Awaited<ReturnType<Lab['makeGuest']>>;
 
 function take(guest: Guest, pointId: string) {
@@ -55,6 +57,23 @@ describe('expiry', () => {
       merged: [],
       waiting: [{ pointId: 'two', reason: expect.stringContaining('one') }],
     });
+    // all machines of the host are asked at once, and one that is gone is no failure
+    const virsh = new Virsh(lab.uri, lab.dir);
+    const definitions = await virsh.definitions([guest.uuid, gone]);
+    expect([...definitions].map(([uuid, found]) => [uuid, found.length])).toEqual([
+      [guest.uuid, 2],
+      [gone, 0],
+    ]);
+    expect(definitions.get(guest.uuid)).toEqual([
+      (await virsh.xml(guest.uuid)).trim(),
+      (await virsh.xml(guest.uuid, { inactive: true })).trim(),
+    ]);
+    await expect(
+      new Virsh('qemu+unix:///session?socket=/none', lab.dir).definitions([gone]),
+    ).rejects.toMatchObject({
+      code: 'HostUnreachable',
+    });
+
     // a reader keeps the layer it reads
     const reader = await host.openPoint({ machineUuid: guest.uuid, pointId: 'one' });
     const held = await host.expirePoints(guest.uuid, ['one'], {});

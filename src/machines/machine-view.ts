@@ -23,12 +23,9 @@ export async function viewMachine(
   uuid: string,
   signal?: AbortSignal,
 ): Promise<MachineView> {
-  const options = signal === undefined ? {} : { signal };
-  const status = await host.virsh.status(uuid, signal);
-  const inactiveXml = await host.virsh.xml(uuid, { ...options, inactive: status.persistent, secure: true });
+  const { status, xml, inactiveXml } = await host.virsh.look(uuid, signal);
   const active = isActive(status);
-  const xml = active ? await host.virsh.xml(uuid, options) : inactiveXml;
-  return { status, active, domain: describeDomain(xml), inactiveXml };
+  return { status, active, domain: describeDomain(active ? xml : inactiveXml), inactiveXml };
 }
 
 export function isActive(status: DomainStatus): boolean {

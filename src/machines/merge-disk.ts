@@ -23,7 +23,8 @@ export class MergeMustWait extends Error {
 const commit = 'Block Commit';
 const activeCommit = 'Active Block Commit';
 
-const pollMs = 250;
+/** How long is waited between looks at a job: at first shortly, for layers of an hour are merged at once. */
+const pollMs = { first: 20, most: 250 };
 /** A job that gets nowhere for this long is given up; the next attempt starts again. */
 const stallMs = 10 * 60_000;
 /** How long an active merge may chase a guest that writes faster than it. */
@@ -70,9 +71,9 @@ export async function mergeDisk(
 
 /** Clones that hang on the images, and other machines. */
 async function refuseUsed(host: HostContext, step: MergeStep, uuid: string): Promise<void> {
-  const users = await imageUsers(host);
+  const users = await imageUsers(host, { except: uuid });
   for (const path of touchedBy(step.disk)) {
-    const other = users.get(path)?.find((user) => user.machineUuid !== uuid);
+    const [other] = users.get(path) ?? [];
     if (other !== undefined) throw new MergeMustWait(`${other.name} stands on ${path}`);
   }
 }
@@ -146,7 +147,7 @@ async function waitForJob(
   const started = host.clock.monotonicMs();
   let moved = started;
   let last = -1;
-  for (;;) {
+  for (let pauseMs = pollMs.first; ; pauseMs = Math.min(2 * pauseMs, pollMs.most)) {
     const job = await host.virsh.blockJob(uuid, target);
     if (job === undefined) return; // whether it succeeded, the chain tells
     const now = host.clock.monotonicMs();
@@ -161,7 +162,7 @@ async function waitForJob(
       });
     }
     try {
-      await host.clock.sleep(pollMs, signal);
+      await host.clock.sleep(pauseMs, signal);
     } catch (error) {
       await host.virsh.abortBlockJob(uuid, target);
       throw error;

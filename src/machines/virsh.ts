@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError, messageOf } from '../errors/index.ts';
-import { RunError, type RunOptions, run } from '../platform/index.ts';
+import { RunError, type RunOptions, type RunResult, run } from '../platform/index.ts';
 import type { PowerState } from './types.ts';
 
 /** How long a call that only asks may take. libvirt itself gives up on a locked domain after 30 s. */
@@ -27,6 +27,11 @@ export interface BlockJob {
   cur: number;
   end: number;
 }
+
+/** Of domains in one run of virsh: its commands are one argument, of which Linux takes 128 KiB. */
+const definitionsAtOnce = 200;
+/** What virsh says of a domain that went since it was listed, or that has no persistent definition. */
+const notThere = /Domain not found|failed to get domain|transient/i;
 
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -67,12 +72,12 @@ export class Virsh {
   }
 
   async call(args: readonly string[], options: Partial<RunOptions> = {}): Promise<string> {
+    return (await this.#run(args, options)).stdout;
+  }
+
+  async #run(args: readonly string[], options: Partial<RunOptions>): Promise<RunResult> {
     try {
-      const { stdout } = await run(['virsh', '-q', '-c', this.uri, ...args], {
-        timeoutMs: askTimeoutMs,
-        ...options,
-      });
-      return stdout;
+      return await run(['virsh', '-q', '-c', this.uri, ...args], { timeoutMs: askTimeoutMs, ...options });
     } catch (error) {
       throw this.#translate(error, args);
     }
@@ -96,11 +101,7 @@ export class Virsh {
       );
     if (/Domain not found|failed to get domain/i.test(said)) {
       const uuid = args.find((arg) => uuidPattern.test(arg)) ?? '';
-      return new HoldfastError(
-        'UserErrorVmNotFoundV2',
-        `The host has no virtual machine with the UUID ${uuid}.`,
-        { cause: error, target: uuid },
-      );
+      return notFound(uuid, error);
     }
     return error;
   }
@@ -114,22 +115,31 @@ export class Virsh {
   }
 
   async status(uuid: string, signal?: AbortSignal): Promise<DomainStatus> {
-    const output = await this.call(['dominfo', checkUuid(uuid)], signalOf(signal));
-    const fields = new Map(
-      output.split('\n').flatMap((line) => {
-        const match = /^([^:]+):\s+(.*?)\s*$/.exec(line);
-        return match === null ? [] : [[match[1] ?? '', match[2] ?? ''] as const];
-      }),
+    return statusFrom(uuid, await this.call(['dominfo', checkUuid(uuid)], signalOf(signal)));
+  }
+
+  /**
+   * State and both definitions in one call: what is looked at before and after every step. The persistent one with its
+   * secrets.
+   */
+  async look(
+    uuid: string,
+    signal?: AbortSignal,
+  ): Promise<{ status: DomainStatus; xml: string; inactiveXml: string }> {
+    const checked = checkUuid(uuid);
+    const commands = ['dominfo', 'dumpxml', 'dumpxml --inactive --security-info'];
+    const [info = '', xml = '', inactive = ''] = await this.#each(
+      commands.map((command) => `${command} ${checked}`),
+      signal,
     );
-    const stateWord = fields.get('State') ?? 'no state';
-    return {
-      uuid: checkUuid(uuid),
-      name: fields.get('Name') ?? '',
-      stateWord,
-      state: powerState(stateWord),
-      persistent: fields.get('Persistent') === 'yes',
-      managedSave: fields.get('Managed save') === 'yes',
-    };
+    if (info === '' || xml === '') throw notFound(checked);
+    const status = statusFrom(checked, info);
+    // A transient domain has the one definition.
+    const inactiveXml =
+      status.persistent && inactive !== ''
+        ? inactive
+        : await this.xml(checked, { inactive: status.persistent, secure: true, ...(signal && { signal }) });
+    return { status, xml, inactiveXml };
   }
 
   /** The definition as it is now; `inactive`: as it will be at the next start; `secure`: with its secrets. */
@@ -142,6 +152,39 @@ export class Virsh {
       ...(options.secure ? ['--security-info'] : []),
     ];
     return this.call(['dumpxml', checkUuid(uuid), ...flags], signalOf(options.signal));
+  }
+
+  /**
+   * Both definitions of many domains, live and persistent, in as few calls as can be. A domain that is gone by now has
+   * none, a transient one no persistent one.
+   * @returns by UUID
+   */
+  async definitions(uuids: readonly string[], signal?: AbortSignal): Promise<Map<string, string[]>> {
+    const found = new Map<string, string[]>();
+    for (let at = 0; at < uuids.length; at += definitionsAtOnce) {
+      const some = uuids.slice(at, at + definitionsAtOnce).map(checkUuid);
+      const commands = some.flatMap((uuid) => [`dumpxml ${uuid}`, `dumpxml ${uuid} --inactive`]);
+      const outputs = await this.#each(commands, signal);
+      for (const [index, uuid] of some.entries())
+        found.set(
+          uuid,
+          outputs.slice(2 * index, 2 * index + 2).filter((xml) => xml !== ''),
+        );
+    }
+    return found;
+  }
+
+  /** Several commands in one run, and what each printed: '' where its domain or definition is not there. */
+  async #each(commands: readonly string[], signal: AbortSignal | undefined): Promise<string[]> {
+    const mark = `holdfast-${randomBytes(12).toString('hex')}`;
+    // The status would be that of the last command: what failed has to be read from what was said.
+    const script = commands.map((command) => `${command}; echo ${mark}`).join('; ');
+    const { stdout, stderr } = await this.#run([script], signalOf(signal));
+    const unexpected = stderr.split('\n').some((line) => line.startsWith('error:') && !notThere.test(line));
+    const outputs = stdout.split(mark).map((text) => text.trim());
+    if (!unexpected && outputs.length === commands.length + 1) return outputs.slice(0, -1);
+    const result = { stdout: '', stderr, code: 1, signal: null };
+    throw this.#translate(new RunError('failed', ['virsh', script.slice(0, 200)], result), []);
   }
 
   async define(xml: string, signal?: AbortSignal): Promise<void> {
@@ -251,6 +294,35 @@ export class Virsh {
 
 const signalOf = (signal: AbortSignal | undefined): Partial<RunOptions> =>
   signal === undefined ? {} : { signal };
+
+function statusFrom(uuid: string, dominfo: string): DomainStatus {
+  const fields = new Map(
+    dominfo.split('\n').flatMap((line) => {
+      const match = /^([^:]+):\s+(.*?)\s*$/.exec(line);
+      return match === null ? [] : [[match[1] ?? '', match[2] ?? ''] as const];
+    }),
+  );
+  const stateWord = fields.get('State') ?? 'no state';
+  return {
+    uuid: checkUuid(uuid),
+    name: fields.get('Name') ?? '',
+    stateWord,
+    state: powerState(stateWord),
+    persistent: fields.get('Persistent') === 'yes',
+    managedSave: fields.get('Managed save') === 'yes',
+  };
+}
+
+function notFound(uuid: string, cause?: unknown): HoldfastError {
+  return new HoldfastError(
+    'UserErrorVmNotFoundV2',
+    `The host has no virtual machine with the UUID ${uuid}.`,
+    {
+      cause,
+      target: uuid,
+    },
+  );
+}
 
 function powerState(word: string): PowerState {
   if (word === 'running' || word === 'paused' || word === 'shut off' || word === 'crashed') return word;

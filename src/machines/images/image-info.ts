@@ -1,5 +1,6 @@
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { HoldfastError } from '../../errors/index.ts';
+import { readBacking } from './backing-header.ts';
 import { runImageTool } from './failures.ts';
 import { formatOf, requireAbsolute } from './image-spec.ts';
 import type { ImageInfo, ImageLayer } from './image-types.ts';
@@ -60,7 +61,7 @@ export async function imageInfo(
     clusterSizeBytes: info['cluster-size'],
     extendedL2: details?.['extended-l2'] ?? false,
     lazyRefcounts: details?.['lazy-refcounts'] ?? false,
-    backing: backingOf(path, info),
+    backing: backingOf(path, info['backing-filename'], info['backing-filename-format']),
     dataFile: details?.['data-file'],
     encrypted: info.encrypted ?? false,
     dirty: info['dirty-flag'] ?? false,
@@ -70,13 +71,12 @@ export async function imageInfo(
   };
 }
 
-function backingOf(path: string, info: QemuImageInfo): ImageInfo['backing'] {
-  const name = info['backing-filename'];
+function backingOf(path: string, name: string | undefined, format: string | undefined): ImageInfo['backing'] {
   if (name === undefined) return undefined;
   // QEMU takes `word:...` for a protocol, unless a slash comes first; such a name is kept as it is.
   const isProtocol = /^[^/]*:/.test(name);
   const absolute = isProtocol || isAbsolute(name) ? name : resolve(dirname(path), name);
-  return { path: absolute, format: info['backing-filename-format'] };
+  return { path: absolute, format };
 }
 
 /**
@@ -102,10 +102,12 @@ export async function imageChain(
 }
 
 async function backingLayer(layer: ImageLayer, signal?: AbortSignal): Promise<ImageLayer | undefined> {
-  const { backing, dataFile } = await imageInfo(layer.path, {
-    format: layer.format,
-    ...(signal && { signal }),
-  });
+  requireAbsolute(layer.path);
+  const named = await readBacking(layer.path);
+  const { backing, dataFile } =
+    named === undefined
+      ? await imageInfo(layer.path, { format: layer.format, ...(signal && { signal }) })
+      : { backing: backingOf(layer.path, named.name, named.format), dataFile: undefined };
   if (dataFile !== undefined) throw notSupported(layer.path, 'its data is in another file');
   if (backing === undefined) return undefined;
   if (!isAbsolute(backing.path))
