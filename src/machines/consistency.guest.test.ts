@@ -152,6 +152,23 @@ describe('a guest', () => {
     await until('the thaw is noted', async () => (await takePoint()).consistency === 'file-system');
   });
 
+  it('that reboots while it is frozen is backed up crash-consistent, and comes back unfrozen', async () => {
+    const before = alerts.length;
+    const boots = (await guest.consoleLog()).split('lab: ready').length;
+    // By itself, as a kernel does that panics: the QEMU stays, and its agent is one that knows of no freeze.
+    await setHook('[ "$1" = thaw ] || (usleep 500000; busybox reboot -n -f) </dev/null >/dev/null 2>&1 &');
+    expect(await takePoint(() => guest.waitForBoot(boots))).toMatchObject({
+      consistency: 'crash',
+      code: 'ExtensionFailedTimeoutVMNetworkUnresponsive',
+    });
+    expect(await guest.state()).toBe('running');
+    await guest.waitForAgent();
+    expect(await guest.isFrozen()).toBe(false);
+    expect(alerts.slice(before).filter((code) => code !== 'UserErrorGuestNotThawed')).toEqual([]);
+    await until('the thaw is noted', async () => (await takePoint()).consistency === 'file-system');
+    expect((await guest.exec(['/bin/cat', '/proc/mounts'])).stdout).toMatch(/\/mnt\/vda ext4 rw/);
+  });
+
   it('that is paused, without its agent, or off is backed up crash-consistent, each with its reason', async () => {
     await guest.pause();
     expect(await takePoint()).toMatchObject({ consistency: 'crash', code: 'UserErrorVmPaused' });

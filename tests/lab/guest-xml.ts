@@ -84,7 +84,7 @@ export function writeGuestXml(guest: GuestXmlInput): string {
     <cmdline>${e(words.join(' '))}</cmdline>
   </os>
   <features><acpi/></features>
-  <on_reboot>destroy</on_reboot>
+  <on_reboot>restart</on_reboot>
   <on_crash>destroy</on_crash>
   <devices>
     ${disks.join('\n    ')}
