@@ -170,6 +170,7 @@ export const accessTable: Readonly<Record<string, Requirement>> = {
   [`PUT ${replicaPath}`]: 'Owner',
   [`DELETE ${replicaPath}`]: 'Owner',
   [`POST ${replicaPath}/verify`]: 'Operator',
+  [`POST ${replicaPath}/repair`]: 'Contributor',
   [`POST ${replicaPath}/sync`]: 'Operator',
 
   ...all('Reader', [

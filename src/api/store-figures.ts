@@ -1,5 +1,5 @@
 import { HoldfastError } from '../errors/index.ts';
-import type { Store } from '../jobs/index.ts';
+import type { Store, StoreStats } from '../jobs/index.ts';
 
 /** How long an answer waits for the figures of a store. Well below what clients wait for the answer. */
 const patienceMs = 10_000;
@@ -9,7 +9,11 @@ const patienceMs = 10_000;
  * died is opened only when its lease has run out: an answer about many vaults must not wait for that. The opening goes on.
  * @throws StoreUnavailable after `limitMs`, and what `open` and `stats` throw
  */
-export async function figuresOf(open: () => Promise<Store>, place: string, limitMs = patienceMs) {
+export async function statsOf(
+  open: () => Promise<Store>,
+  place: string,
+  limitMs = patienceMs,
+): Promise<StoreStats> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
     () =>
@@ -22,9 +26,30 @@ export async function figuresOf(open: () => Promise<Store>, place: string, limit
     limitMs,
   );
   try {
-    const stats = await Promise.race([open().then((store) => store.stats()), late.promise]);
-    return { recoveryPoints: stats.points, storedBytes: stats.storedBytes, uniqueBytes: stats.uniqueBytes };
+    return await Promise.race([open().then((store) => store.stats()), late.promise]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** As {@link statsOf}: the few figures that go with a vault. */
+export async function figuresOf(open: () => Promise<Store>, place: string, limitMs = patienceMs) {
+  const { points, storedBytes, uniqueBytes } = await statsOf(open, place, limitMs);
+  return { recoveryPoints: points, storedBytes, uniqueBytes };
+}
+
+/** The figures of a store as they are shown of one, a vault's own or its replica. */
+export function presentStats({ points, uniqueBytes, storedBytes, ...others }: StoreStats) {
+  return {
+    ...others,
+    recoveryPoints: points,
+    uniqueBytes,
+    storedBytes,
+    ...(storedBytes === 0 ? {} : { compressionRatio: ratio(uniqueBytes, storedBytes) }),
+  };
+}
+
+/** To hundredths. */
+export function ratio(whole: number, part: number): number {
+  return Math.round((whole * 100) / part) / 100;
 }

@@ -12,6 +12,7 @@ export {
   newRecoveryKey,
   type Store,
   type StoreSecret,
+  type StoreStats,
 } from '../store/index.ts';
 export { agentOf } from './agent-record.ts';
 export { BackgroundWork } from './background-work.ts';

@@ -1,4 +1,4 @@
-import { listItems, type VaultRow } from '../catalog/index.ts';
+import { listItems, type ReplicaRow, type VaultRow } from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
 import type { PointDamage, VerifyReport } from '../store/index.ts';
 import type { Workshop } from './workshop.ts';
@@ -113,6 +113,23 @@ export function damagedPointsError(
       target: vault.name,
       action:
         'Back up the VM again: content that is met again is stored anew, and the point is whole then. What can be read of a damaged point is restored with --allow-damaged; "holdfast store repair" says what can be mended.',
+    },
+  );
+}
+
+/** The same of the vault's replica. */
+export function damagedReplicaError(
+  vault: VaultRow,
+  { store_path: place }: Pick<ReplicaRow, 'store_path'>,
+  points: readonly DamagedPoint[],
+  count: number,
+): HoldfastError {
+  return new HoldfastError(
+    'StoreDamaged',
+    `${count} recovery point(s) in the replica of vault '${vault.name}' can not be restored in full. ${points.slice(0, namedPoints).map(damagedPointWords).join('. ')}.`,
+    {
+      target: place,
+      action: "Restore these points from the vault's own store while it has them.",
     },
   );
 }

@@ -391,12 +391,30 @@ describe('a store with a replica', () => {
     }
     const healed = await verifyReplica();
     expect(healed).toMatchObject({ status: 'CompletedWithWarnings', error: { code: 'StoreDamaged' } });
-    expect(healed.properties['Healed from vault']).toBe('1 recovery point(s)');
+    expect(healed.properties['Healed from vault']).toBe('1 recovery point(s), 1 chunk(s)');
     const replica = await estate.workshop.estate.replica(
       (await findReplica(estate.workshop.db, 'v1')) as never,
     );
     for (const { itemId, pointId } of (await replica.listPoints()).points)
       expect(await replica.verifyPoint(itemId, pointId, {})).toEqual([]);
+
+    // Repaired as the vault's own store is: what is around the frames word for word, and content from the vault.
+    const [pack = ''] = replicaPacks();
+    const packBytes = estate.replicaBackend.objects.get(pack);
+    packBytes?.fill(0xff, 3, 4);
+    await replica.verify();
+    const repairReplica = (dryRun: boolean) =>
+      ended(startRepair(estate.workshop, estate.vault, { dryRun, replica: true }));
+    const plan = await repairReplica(true);
+    expect(plan.properties).toMatchObject({
+      Store: 'replica',
+      Plan: expect.stringContaining(`rewrite ${pack}: its header is damaged`),
+    });
+    expect(packBytes?.[3]).toBe(0xff);
+    expect((await repairReplica(false)).status).toBe('Completed');
+    expect(estate.replicaBackend.objects.get(pack)?.[3]).not.toBe(0xff);
+    estate.replicaBackend.objects.delete('points/marker');
+    expect((await repairReplica(false)).properties.Plan).toContain('rewrite points/marker');
 
     for (const name of replicaPacks()) estate.replicaBackend.objects.get(name)?.fill(0xff, 16, 16 + 9);
     flip(16 + 5);

@@ -8,22 +8,18 @@ import {
   updateReplica,
   type VaultRow,
 } from '../catalog/index.ts';
-import { HoldfastError, isHoldfastError, messageOf } from '../errors/index.ts';
+import { isHoldfastError, messageOf } from '../errors/index.ts';
 import type { JobStatus } from '../protection/index.ts';
-import { healPoint, type PointDamage, type Store, type VerifyCursor } from '../store/index.ts';
 import type { Operation } from './engine.ts';
-import type { JobContext, RunningTask } from './job-context.ts';
-import { createPace } from './pace.ts';
-import { createProgressSum } from './progress.ts';
+import { healedProperties, healFromVault } from './heal-points.ts';
+import type { JobContext } from './job-context.ts';
+import { readStore } from './read-store.ts';
 import { noReplica } from './replicate.ts';
-import { damagedPointWords, namePoints } from './store-damage.ts';
+import { damagedReplicaError, namePoints } from './store-damage.ts';
 import { defaultVerifyEveryDays, scheduledBytesPerSecond } from './verify-due.ts';
 import type { Workshop } from './workshop.ts';
 
 export const checkReplicaTask = 'Check replica';
-
-/** How often the cursor is written down: what a crash can make a verification do again. */
-const cursorIntervalMs = 5_000;
 
 /** After one that did not come to its end, the next try. */
 const retryHours = 24;
@@ -66,35 +62,29 @@ export function verifyReplicaOperation(workshop: Workshop): Operation<VerifyRepl
 
 async function verify(workshop: Workshop, context: JobContext<VerifyReplicaPayload>): Promise<JobStatus> {
   const { db, clock } = workshop;
-  const { vaultId } = context.payload;
+  const { vaultId, bytesPerSecond } = context.payload;
+  const { signal } = context;
   const vault = await getVault(db, vaultId);
   const row = await findReplica(db, vaultId);
   if (row === undefined) throw noReplica(vault);
-  const { damaged, healed, harmless } = await context.runTask(checkReplicaTask, async (task) => {
-    using _place = await workshop.verifications.enter(context.signal);
+  const { healing, harmless } = await context.runTask(checkReplicaTask, async (task) => {
+    using _place = await workshop.verifications.enter(signal);
     await updateReplica(db, vaultId, { verify_started_at: nowText(workshop) });
     const store = await workshop.estate.replica(row);
-    const report = await checkAll(workshop, context, row, store, task);
-    const left = await healFromVault(workshop, context, vault, store, report.damagedPoints);
+    const report = await readStore(workshop, store, task, {
+      cursorJson: row.verify_cursor_json,
+      saveCursor: (json) => updateReplica(db, vaultId, { verify_cursor_json: json }),
+      bytesPerSecond,
+      signal,
+    });
+    const healed = await healFromVault(workshop, vault, store, report.damagedPoints, signal);
     await updateReplica(db, vaultId, { verify_cursor_json: null, verified_at: nowText(workshop) });
-    return {
-      damaged: left,
-      healed: report.damagedPoints.length - left.length,
-      harmless: report.damagedPacks[0] ?? report.damagedObjects[0],
-    };
+    return { healing: healed, harmless: report.damagedPacks[0] ?? report.damagedObjects[0] };
   });
-  if (healed > 0) await context.setProperties({ 'Healed from vault': `${healed} recovery point(s)` });
-  if (damaged.length > 0) {
-    const words = (await namePoints(workshop, vault, damaged)).slice(0, 5).map(damagedPointWords);
-    throw new HoldfastError(
-      'StoreDamaged',
-      `${damaged.length} recovery point(s) in the replica of vault '${vault.name}' can not be restored in full. ${words.join('. ')}.`,
-      {
-        target: row.store_path,
-        action: "Restore these points from the vault's own store while it has them.",
-      },
-    );
-  }
+  await context.setProperties(healedProperties(healing, 'vault'));
+  const { damaged } = healing;
+  if (damaged.length > 0)
+    throw damagedReplicaError(vault, row, await namePoints(workshop, vault, damaged), damaged.length);
   if (harmless === undefined) return 'Completed';
   await context.setError({
     code: 'StoreDamaged',
@@ -105,75 +95,6 @@ async function verify(workshop: Workshop, context: JobContext<VerifyReplicaPaylo
 }
 
 const nowText = ({ clock }: Workshop) => clock.now().toString({ fractionalSecondDigits: 3 });
-
-/** Reads the whole store, and keeps the cursor in the catalog while it does. */
-async function checkAll(
-  workshop: Workshop,
-  context: JobContext<VerifyReplicaPayload>,
-  row: ReplicaRow,
-  store: Store,
-  task: RunningTask,
-) {
-  const { db, clock } = workshop;
-  const { bytesPerSecond } = context.payload;
-  const rate = bytesPerSecond === undefined ? undefined : createPace(bytesPerSecond, clock);
-  const progress = createProgressSum(() => clock.monotonicMs());
-  task.reportProgress(() => progress.snapshot());
-  let cursor =
-    row.verify_cursor_json === null ? undefined : (JSON.parse(row.verify_cursor_json) as VerifyCursor);
-  let savedAt = clock.monotonicMs();
-  const saveCursor = async () => {
-    savedAt = clock.monotonicMs();
-    if (cursor !== undefined)
-      await updateReplica(db, row.vault_id, { verify_cursor_json: JSON.stringify(cursor) });
-  };
-  try {
-    return await store.verify({
-      signal: context.signal,
-      ...(cursor === undefined ? {} : { cursor }),
-      onProgress(now) {
-        cursor = now.cursor;
-        if (now.phase !== 'packs') return;
-        progress.setTotal(now.total);
-        const { done } = now;
-        progress.update('packs', { processedBytes: done, readBytes: done, newBytes: 0, storedBytes: 0 });
-      },
-      async pace(bytes, signal) {
-        if (clock.monotonicMs() - savedAt >= cursorIntervalMs) await saveCursor();
-        await rate?.(bytes, signal);
-      },
-    });
-  } catch (error) {
-    await saveCursor();
-    throw error;
-  }
-}
-
-/** Stores anew what the vault's own store still has. Returns the points that stay damaged. */
-async function healFromVault(
-  workshop: Workshop,
-  { signal }: JobContext<VerifyReplicaPayload>,
-  vault: VaultRow,
-  replica: Store,
-  damaged: readonly PointDamage[],
-): Promise<PointDamage[]> {
-  const left: PointDamage[] = [];
-  for (const point of damaged) {
-    signal.throwIfAborted();
-    try {
-      const healed = await healPoint(replica, await workshop.estate.store(vault), point, { signal });
-      if (healed?.lostBytes !== 0) left.push(point);
-    } catch (error) {
-      signal.throwIfAborted();
-      workshop.log.warn(
-        { vault: vault.name, pointId: point.pointId, err: error },
-        'not healed from the vault',
-      );
-      left.push(point);
-    }
-  }
-  return left;
-}
 
 /** Starts the verifications of replicas that are due, as often as the vault's own store is verified. */
 export async function startDueReplicaVerifications(workshop: Workshop): Promise<void> {

@@ -9,13 +9,12 @@ import {
 } from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
 import type { JobStatus } from '../protection/index.ts';
-import type { ObjectDamage, Store, VerifyCursor, VerifyProgress, VerifyReport } from '../store/index.ts';
+import type { ObjectDamage, Store, VerifyReport } from '../store/index.ts';
 import type { Operation } from './engine.ts';
-import { healedProperties, healFromReplica } from './heal-from-replica.ts';
+import { healedProperties, healFromReplica } from './heal-points.ts';
 import type { JobContext, RunningTask } from './job-context.ts';
 import { missingPoints } from './missing-points.ts';
-import { createPace } from './pace.ts';
-import { createProgressSum } from './progress.ts';
+import { readStore } from './read-store.ts';
 import {
   damagedPointsError,
   damagedPointWords,
@@ -25,9 +24,6 @@ import {
 import type { Workshop } from './workshop.ts';
 
 export const checkStoreTask = 'Check store';
-
-/** How often the cursor is written down: what a crash can make a verification do again. */
-const cursorIntervalMs = 5_000;
 
 export interface VerifyPayload {
   vaultId: string;
@@ -91,7 +87,7 @@ async function verify(workshop: Workshop, context: JobContext<VerifyPayload>): P
     const unseen = missing.map(missingRecord).filter(({ name }) => !known.has(name));
     const report = { ...checked, damagedObjects: [...checked.damagedObjects, ...unseen] };
     const healing = await healFromReplica(workshop, vault, store, report.damagedPoints, context.signal);
-    await context.setProperties(healedProperties(healing));
+    await context.setProperties(healedProperties(healing, 'replica'));
     const left = { ...report, damagedPoints: healing.damaged };
     const found = await summaryOf(workshop, vault, left, await store.stats());
     await noteDamaged(db, vaultId, new Set(healing.damaged.map(({ pointId }) => pointId)));
@@ -133,61 +129,29 @@ const underWay = (vault: VaultRow) =>
     action: 'Wait until that has ended.',
   });
 
-/** Reads the whole store, and keeps the cursor in the catalog while it does. */
 async function checkAll(
   workshop: Workshop,
   context: JobContext<VerifyPayload>,
   store: Store,
   task: RunningTask,
 ): Promise<VerifyReport> {
-  const { db, clock } = workshop;
   const { vaultId, bytesPerSecond } = context.payload;
-  const cursor = await firstCursor(workshop, context);
-  const rate = bytesPerSecond === undefined ? undefined : createPace(bytesPerSecond, clock);
-  const progress = createProgressSum(() => clock.monotonicMs());
-  let latest: VerifyProgress | undefined;
-  let savedAt = clock.monotonicMs();
-  const saveCursor = async () => {
-    savedAt = clock.monotonicMs();
-    if (latest !== undefined)
-      await saveUpkeep(db, vaultId, { verify_cursor_json: JSON.stringify(latest.cursor) });
-  };
-  task.reportProgress(() => progress.snapshot());
-  try {
-    return await store.verify({
-      signal: context.signal,
-      ...(cursor === undefined ? {} : { cursor }),
-      onProgress(now) {
-        latest = now;
-        if (now.phase !== 'packs') return;
-        progress.setTotal(now.total);
-        const { done } = now;
-        progress.update('packs', { processedBytes: done, readBytes: done, newBytes: 0, storedBytes: 0 });
-      },
-      async pace(bytes, signal) {
-        if (clock.monotonicMs() - savedAt >= cursorIntervalMs) await saveCursor();
-        await rate?.(bytes, signal);
-      },
-    });
-  } catch (error) {
-    await saveCursor();
-    throw error;
-  }
+  return await readStore(workshop, store, task, {
+    cursorJson: await firstCursor(workshop, context),
+    saveCursor: (json) => saveUpkeep(workshop.db, vaultId, { verify_cursor_json: json }),
+    bytesPerSecond,
+    signal: context.signal,
+  });
 }
 
 /** Where to go on: after a restart at the job's own cursor, and by the schedule at that of one that was not finished. */
-async function firstCursor(
-  workshop: Workshop,
-  context: JobContext<VerifyPayload>,
-): Promise<VerifyCursor | undefined> {
+async function firstCursor(workshop: Workshop, context: JobContext<VerifyPayload>): Promise<string | null> {
   const { vaultId, fromStart, begun } = context.payload;
-  const { verify_cursor_json: json } = await getUpkeep(workshop.db, vaultId);
-  if (begun === true || !fromStart) {
-    if (begun !== true) await noteBegun(workshop, context, json);
-    return json === null ? undefined : (JSON.parse(json) as VerifyCursor);
-  }
-  await noteBegun(workshop, context, null);
-  return undefined;
+  const known = (await getUpkeep(workshop.db, vaultId)).verify_cursor_json;
+  if (begun === true) return known;
+  const json = fromStart ? null : known;
+  await noteBegun(workshop, context, json);
+  return json;
 }
 
 async function noteBegun(

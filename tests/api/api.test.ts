@@ -686,8 +686,28 @@ describe('the replica of a vault', () => {
     const image = await readFile(join(directory, 'restored', `web-${point?.name}-vda.raw`));
     expect(image.equals(estate.host.contentOf(estate.vmUuid, 'vda'))).toBe(true);
 
+    expect((await client.replica.get(vault)).properties).toMatchObject({
+      packs: 1,
+      quarantinedPacks: 0,
+      condemnedPacks: 0,
+      chunks: expect.any(Number),
+      compressionRatio: expect.any(Number),
+    });
+    const repair = await client.operations.jobOf(
+      await client.replica.repair(vault, { properties: { execute: true } }),
+    );
+    await estate.settled(repair);
+    expect(await client.jobs.get(vault, repair)).toMatchObject({
+      properties: {
+        operation: 'RepairStore',
+        status: 'Completed',
+        extendedInfo: { propertyBag: { Store: 'replica', Plan: 'nothing to repair' } },
+      },
+    });
+
     await client.replica.delete(vault);
     await expect(client.replica.get(vault)).rejects.toMatchObject({ code: 'ResourceNotFound' });
+    await expect(client.replica.repair(vault)).rejects.toMatchObject({ code: 'ResourceNotFound' });
     expect((await client.recoveryPoints.list(item))[0]?.properties.holdfast.inReplica).toBe(false);
     // The store stays as it is, for anybody, and for the vault again.
     {

@@ -194,6 +194,9 @@ export function clientOver(send: Send, options: CallOptions) {
       /** Starts a VerifyReplica job, or names the one that is under way. */
       verify: async (at: VaultAddress, body: shapes.VerifyStoreRequest) =>
         accept('POST', `${paths.replica(await subscriptionId(), at)}/verify`, body),
+      /** Starts a RepairStore job of the replica. */
+      repair: async (at: VaultAddress, body: shapes.RepairStoreRequest = {}) =>
+        accept('POST', `${paths.replica(await subscriptionId(), at)}/repair`, body),
     },
 
     /** The stores of vaults. What these start are jobs of the vault. */

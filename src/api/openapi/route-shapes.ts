@@ -115,6 +115,7 @@ export const routeShapes: Readonly<Record<string, RouteShapes>> = {
   [`GET ${replicaPath}`]: { answer: shapes.replica },
   [`PUT ${replicaPath}`]: { body: shapes.replicaRequest, answer: shapes.replica },
   [`POST ${replicaPath}/verify`]: accepted(shapes.verifyStoreRequest),
+  [`POST ${replicaPath}/repair`]: accepted(shapes.repairStoreRequest),
   [`POST ${replicaPath}/sync`]: accepted(shapes.replicaSyncRequest),
 
   [`POST ${location(subscriptionPath)}/backupStatus`]: {

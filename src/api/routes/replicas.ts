@@ -18,6 +18,7 @@ import {
   replicaLag,
   retentionOf,
   securityOf,
+  startRepair,
   startReplication,
   startReplicaVerification,
 } from '../../jobs/index.ts';
@@ -25,6 +26,7 @@ import { isImmutable, type ReplicaRetention } from '../../protection/index.ts';
 import {
   type Replica,
   type ReplicaRequest,
+  repairStoreRequest,
   replicaRequest,
   replicaSyncRequest,
   verifyStoreRequest,
@@ -32,7 +34,7 @@ import {
 import { noteOperation } from '../protocol/operation-registry.ts';
 import { setUpReplicaStore } from '../replica-store.ts';
 import { type ApiScope, accepted, parseBody, type RegisterRoutes, vaultOf, vaultPath } from '../scope.ts';
-import { figuresOf } from '../store-figures.ts';
+import { presentStats, statsOf } from '../store-figures.ts';
 
 const secretKindOf = { KeyFile: 'key-file', Passphrase: 'passphrase', RecoveryKey: 'recovery' } as const;
 
@@ -58,8 +60,8 @@ function presentRetention(retention: ReplicaRetention): Retention {
 
 async function storeFigures(scope: ApiScope, row: ReplicaRow) {
   try {
-    const figures = await figuresOf(() => scope.workshop.estate.replica(row), row.store_path);
-    return { status: 'Ready' as const, ...figures };
+    const stats = await statsOf(() => scope.workshop.estate.replica(row), row.store_path);
+    return { status: 'Ready' as const, ...presentStats(stats) };
   } catch (error) {
     const status = isHoldfastError(error, 'VaultLocked') ? ('Locked' as const) : ('Unavailable' as const);
     return { status, statusMessage: messageOf(error) };
@@ -92,6 +94,9 @@ async function present(scope: ApiScope, vault: VaultRow, row: ReplicaRow): Promi
       ...(jobId === undefined ? {} : { jobId }),
       ...(row.attempted_at === null ? {} : { lastAttemptTime: row.attempted_at }),
       ...(row.completed_at === null ? {} : { lastCompletedTime: row.completed_at }),
+      ...(row.verify_cursor_json === null || row.verify_started_at === null
+        ? {}
+        : { unfinishedVerificationSince: row.verify_started_at }),
       ...(row.verified_at === null ? {} : { lastVerifiedTime: row.verified_at }),
       ...(row.last_error_json === null ? {} : { lastError: JSON.parse(row.last_error_json) as JobError }),
     },
@@ -226,7 +231,8 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
     await using idle = await workshop.phases.tryEnter('replication', vault.vault_id);
     const running =
       (await openReplication(workshop, vault.vault_id)) ??
-      (await openStoreJob(workshop, vault.vault_id, 'VerifyReplica'));
+      (await openStoreJob(workshop, vault.vault_id, 'VerifyReplica')) ??
+      (await openStoreJob(workshop, vault.vault_id, 'RepairStore'));
     if (idle === undefined || running !== undefined) {
       throw new HoldfastError('ResourceInUse', `A job works on the replica of vault '${vault.name}'.`, {
         target: running ?? vault.name,
@@ -252,6 +258,17 @@ export const registerReplicas: RegisterRoutes = (app, scope) => {
     const { limitBytesPerSecond } = parseBody(verifyStoreRequest, request).properties ?? {};
     const options = { userTriggered: true, bytesPerSecond: limitBytesPerSecond };
     return started(request, reply, vault, await startReplicaVerification(workshop, vault, options));
+  });
+
+  app.post(`${replicaPath}/repair`, async (request, reply) => {
+    const vault = await vaultOf(db, request);
+    const { execute = false } = parseBody(repairStoreRequest, request).properties ?? {};
+    return started(
+      request,
+      reply,
+      vault,
+      await startRepair(workshop, vault, { dryRun: !execute, replica: true }),
+    );
   });
 
   app.post(`${replicaPath}/sync`, async (request, reply) => {

@@ -16,6 +16,7 @@ import {
 } from '../client/index.ts';
 import { noteOperation } from '../protocol/operation-registry.ts';
 import { type ApiScope, accepted, parseBody, type RegisterRoutes, storePath, vaultOf } from '../scope.ts';
+import { presentStats, ratio } from '../store-figures.ts';
 
 /** The store of a vault: Azure has no word for it, so it is a resource of our own, named as its vault. */
 async function present(scope: ApiScope, row: VaultRow): Promise<Store> {
@@ -48,18 +49,12 @@ async function present(scope: ApiScope, row: VaultRow): Promise<Store> {
 async function figuresOf(scope: ApiScope, row: VaultRow, last: VerificationSummary | undefined) {
   try {
     const stats = await (await scope.workshop.estate.store(row)).stats();
-    const { points, uniqueBytes, storedBytes, ...others } = stats;
-    const ratio = (whole: number, part: number) => Math.round((whole * 100) / part) / 100;
     return {
       status: 'Ready' as const,
-      ...others,
-      recoveryPoints: points,
-      uniqueBytes,
-      storedBytes,
-      ...(storedBytes === 0 ? {} : { compressionRatio: ratio(uniqueBytes, storedBytes) }),
-      ...(last === undefined || uniqueBytes === 0
+      ...presentStats(stats),
+      ...(last === undefined || stats.uniqueBytes === 0
         ? {}
-        : { deduplicationRatio: ratio(last.referencedBytes, uniqueBytes) }),
+        : { deduplicationRatio: ratio(last.referencedBytes, stats.uniqueBytes) }),
     };
   } catch (error) {
     return { status: 'Unavailable' as const, statusMessage: messageOf(error) };

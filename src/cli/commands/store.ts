@@ -12,9 +12,10 @@ import {
   withVault,
   withWait,
 } from '../command.ts';
-import { count, formatBytes } from '../format.ts';
+import { count } from '../format.ts';
 import { parseCount, parseRate } from '../parse.ts';
 import { startedJob } from '../start-job.ts';
+import { figureLines, verifiedWords } from '../store-figures.ts';
 import type { Cell } from '../table.ts';
 
 export function addStoreCommands(program: Command, cli: Cli): void {
@@ -119,9 +120,7 @@ export function addStoreCommands(program: Command, cli: Cli): void {
 
 function showStore(call: Call, store: Store): void {
   const { properties } = store;
-  const bytes = (value: number | undefined) => (value === undefined ? undefined : formatBytes(value));
-  const ratio = (value: number | undefined) => (value === undefined ? undefined : `${value.toFixed(2)} : 1`);
-  const { condemnedPacks = 0, quarantinedPacks = 0, verifyEveryDays } = properties;
+  const { verifyEveryDays } = properties;
   call.show(store, [
     ['Vault', store.name],
     ['Store', properties.storePath],
@@ -130,28 +129,15 @@ function showStore(call: Call, store: Store): void {
       properties.status === 'Ready' ? { text: 'ready', tone: 'good' } : { text: 'unavailable', tone: 'bad' },
     ],
     ['', properties.statusMessage],
-    ['Recovery points', properties.recoveryPoints?.toString()],
-    ['Chunks', properties.chunks?.toString()],
-    ['Content', bytes(properties.uniqueBytes)],
-    ['Stored', bytes(properties.storedBytes)],
-    ['Deduplication', ratio(properties.deduplicationRatio)],
-    ['Compression', ratio(properties.compressionRatio)],
-    ['Packs', properties.packs?.toString()],
+    ...figureLines(properties),
     [
-      'To be given back',
-      properties.status === 'Ready'
-        ? `${formatBytes(properties.condemnedBytes)} in ${count(condemnedPacks, 'pack')}`
-        : undefined,
+      'Verified',
+      verifiedWords(
+        (at) => call.time(at),
+        properties.lastVerification?.endedAt,
+        properties.unfinishedVerificationSince,
+      ),
     ],
-    [
-      'Damaged',
-      properties.status !== 'Ready'
-        ? undefined
-        : quarantinedPacks === 0
-          ? 'nothing that is known'
-          : { text: count(quarantinedPacks, 'pack'), tone: 'bad' },
-    ],
-    ['Verified', verifiedWords(call, store)],
     ['', verificationWords(store)],
     ['Verified by itself', verifyEveryDays === 0 ? 'never' : `every ${count(verifyEveryDays, 'day')}`],
     [
@@ -159,12 +145,6 @@ function showStore(call: Call, store: Store): void {
       properties.lastCollectedAt === undefined ? undefined : call.time(properties.lastCollectedAt),
     ],
   ]);
-}
-
-function verifiedWords(call: Call, { properties }: Store): string {
-  const { lastVerification, unfinishedVerificationSince: since } = properties;
-  const last = lastVerification === undefined ? 'never' : call.time(lastVerification.endedAt);
-  return since === undefined ? last : `${last}; one begun ${call.time(since)} has not ended`;
 }
 
 /** What the last verification found. */

@@ -17,6 +17,14 @@ describe('the replica of a vault', () => {
       retention: { mode: 'Follow' },
       recoveryPoints: 4,
       storedBytes: 3 * GiB,
+      uniqueBytes: 6 * GiB,
+      compressionRatio: 2,
+      chunks: 100,
+      packs: 97,
+      condemnedPacks: 1,
+      condemnedBytes: 2048,
+      quarantinedPacks: 1,
+      unfinishedVerificationSince: '2026-11-21T05:00:00Z',
       lag: { recoveryPoints: 2, bytes: GiB, since: '2026-11-21T05:00:00Z' },
       lastCompletedTime: '2026-11-21T04:44:00Z',
       lastError: { code: 'StoreFull', message: 'No space left.', action: 'Free space.' },
@@ -36,10 +44,16 @@ describe('the replica of a vault', () => {
         'Key file            /h/keys/r.key',
         'Keeps               follows the vault',
         'Recovery points     4',
+        'Chunks              100',
+        'Content             6.0 GiB',
         'Stored              3.0 GiB',
+        'Compression         2.00 : 1',
+        'Packs               97',
+        'To be given back    2.0 KiB in 1 pack',
+        'Damaged             1 pack',
         'Not replicated yet  2 recovery points, about 1.0 GiB, since 2026-11-21 05:00 UTC (44 min ago)',
         'Up to date at       2026-11-21 04:44 UTC (1 h ago)',
-        'Verified            never',
+        'Verified            never; one begun 2026-11-21 05:00 UTC (44 min ago) has not ended',
         'Last error          StoreFull: No space left.',
         '                    What to do: Free space.',
       ),
@@ -85,6 +99,31 @@ describe('the replica of a vault', () => {
     expect((await run('vault replica sync v1 --no-wait')).out).toBe(
       lines('Replication of v1 started, job j1', 'To follow it: holdfast job show j1 --watch --vault v1'),
     );
+  });
+
+  test('is mended only when that is confirmed, and shows the plan', async () => {
+    const plan = job('Completed', [], {
+      operation: 'RepairStore',
+      entityFriendlyName: 'v1',
+      extendedInfo: {
+        tasksList: [],
+        propertyBag: {
+          Store: 'replica',
+          Plan: 'rewrite packs/marker: it is missing\n1 to do, 0 lost for now',
+        },
+      },
+    });
+    const { run, received } = await world({
+      [`POST ${at}/repair`]: () => accepted,
+      'GET VAULT/backupJobs/j1': plan,
+    });
+    const sent = () => received.findLast(({ method }) => method === 'POST')?.body;
+    const { code, out } = await run('vault replica repair v1');
+    expect(code).toBe(0);
+    expect(out).toContain('  rewrite packs/marker: it is missing\n  1 to do, 0 lost for now');
+    expect(sent()).toEqual({ properties: { execute: false } });
+    await run('vault replica repair v1 --yes --no-wait');
+    expect(sent()).toEqual({ properties: { execute: true } });
   });
 
   test('is removed only when that is confirmed', async () => {

@@ -17,6 +17,7 @@ import { parsePlace, parsePositive, parseRate } from '../parse.ts';
 import { readSecret } from '../secret-file.ts';
 import { startedJob } from '../start-job.ts';
 import { readStoreCredentials } from '../store-credentials.ts';
+import { figureLines, verifiedWords } from '../store-figures.ts';
 import type { Cell } from '../table.ts';
 import { vaultAddress } from '../vault-address.ts';
 
@@ -146,6 +147,25 @@ export function addVaultReplicaCommands(vaultNoun: Command, cli: Cli): void {
     return startedJob(call.inVault(call.name), client, accepted);
   });
 
+  const repair = withWait(
+    withGroup(
+      addCommand(noun, {
+        name: 'repair <vault>',
+        summary:
+          'Show what can be mended of what is known to be damaged in the second store; with --yes, mend it.',
+        args: vaultArgument,
+        example: 'holdfast vault replica repair v1 --yes',
+        exits: jobExits,
+      }),
+    ).option('-y, --yes', 'really do it; without it, the plan is shown and nothing is changed'),
+  );
+  onRun<WaitOptions & { yes?: boolean }>(repair, cli, async (call) => {
+    const client = await call.connect();
+    const execute = call.options.yes === true;
+    const accepted = await client.replica.repair(vaultAddress(call), { properties: { execute } });
+    return startedJob(call.inVault(call.name), client, accepted);
+  });
+
   const remove = withGroup(
     addCommand(noun, {
       name: 'remove <vault>',
@@ -254,13 +274,16 @@ function showReplica(call: Call, replica: Replica): void {
       'Rate limit',
       properties.bytesPerSecond === undefined ? undefined : `${formatBytes(properties.bytesPerSecond)}/s`,
     ],
-    ['Recovery points', properties.recoveryPoints?.toString()],
-    ['Stored', properties.storedBytes === undefined ? undefined : formatBytes(properties.storedBytes)],
+    ...figureLines(properties),
     ['Not replicated yet', lagWords(call, properties)],
     ['Up to date at', call.time(properties.lastCompletedTime)],
     [
       'Verified',
-      properties.lastVerifiedTime === undefined ? 'never' : call.time(properties.lastVerifiedTime),
+      verifiedWords(
+        (at) => call.time(at),
+        properties.lastVerifiedTime,
+        properties.unfinishedVerificationSince,
+      ),
     ],
     ['Under way', properties.jobId],
     [

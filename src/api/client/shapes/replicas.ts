@@ -1,6 +1,7 @@
 /** Holdfast.Fleet/replicas: the second store of a vault. */
 import { z } from 'zod';
 import { resource } from './common.ts';
+import { storeFigures } from './stores.ts';
 import { vaultUnlockRequest } from './vault-keys.ts';
 
 /** `Follow`: a point goes when its time is over and the vault has given it up. `Keep`: whatever count or days keep. */
@@ -65,9 +66,9 @@ export const replica = z.object({
     statusMessage: z.string().optional(),
     retention: replicaRetention,
     bytesPerSecond: z.number().optional(),
-    recoveryPoints: z.number().optional(),
-    storedBytes: z.number().optional(),
-    uniqueBytes: z.number().optional(),
+    ...storeFigures,
+    /** Of one that was stopped, or is under way: when it began. */
+    unfinishedVerificationSince: z.string().optional(),
     /** What has not been replicated yet. */
     lag: z.object({
       recoveryPoints: z.number(),

@@ -42,6 +42,23 @@ export const collectStoreRequest = z.strictObject({
 });
 export type CollectStoreRequest = z.infer<typeof collectStoreRequest>;
 
+/** Of a vault's own store, or of its replica; none while it is unavailable. */
+export const storeFigures = {
+  recoveryPoints: z.number().optional(),
+  chunks: z.number().optional(),
+  packs: z.number().optional(),
+  /** Content, each chunk counted once, before compression. */
+  uniqueBytes: z.number().optional(),
+  storedBytes: z.number().optional(),
+  /** Packs that a later collection deletes, and their part of `storedBytes`. */
+  condemnedPacks: z.number().optional(),
+  condemnedBytes: z.number().optional(),
+  /** Packs in which something is known to be damaged. */
+  quarantinedPacks: z.number().optional(),
+  /** `uniqueBytes` over `storedBytes`. */
+  compressionRatio: z.number().optional(),
+};
+
 export const store = z.object({
   ...resource,
   location: z.string(),
@@ -51,19 +68,7 @@ export const store = z.object({
     storePath: z.string(),
     status: z.enum(['Ready', 'Unavailable']),
     statusMessage: z.string().optional(),
-    recoveryPoints: z.number().optional(),
-    chunks: z.number().optional(),
-    packs: z.number().optional(),
-    /** Content, each chunk counted once, before compression. */
-    uniqueBytes: z.number().optional(),
-    storedBytes: z.number().optional(),
-    /** Packs that a later collection deletes, and their part of `storedBytes`. */
-    condemnedPacks: z.number().optional(),
-    condemnedBytes: z.number().optional(),
-    /** Packs in which something is known to be damaged. */
-    quarantinedPacks: z.number().optional(),
-    /** `uniqueBytes` over `storedBytes`. */
-    compressionRatio: z.number().optional(),
+    ...storeFigures,
     /** What the points referred to when the store was last verified, over `uniqueBytes`. */
     deduplicationRatio: z.number().optional(),
     verifyEveryDays: z.number(),
