@@ -13,8 +13,8 @@ export interface NewBytes {
 }
 
 /**
- * Of zstd, for chunks of which a part was written: they are few, fetching the rest of each costs as much as compressing it
- * does, and what they take is taken again with every point. See `docs/store-format.md`, "Why so".
+ * Of zstd, for chunks of which a part was written, where it pays: they are few, fetching the rest of each costs as much as
+ * compressing it does, and what they take is taken again with every point. See `docs/store-format.md`, "Why so".
  */
 const scatteredLevel = 6;
 
@@ -52,8 +52,8 @@ export class ChunkWriter {
     { count, chunkBytes, isScattered }: { count: number; chunkBytes: number; isScattered: boolean },
   ): Promise<{ ids: (Buffer | undefined)[]; added: NewBytes }> {
     const { compressionLevel } = this.#packing;
-    const level = isScattered ? Math.max(compressionLevel, scatteredLevel) : compressionLevel;
-    const packing = { ...this.#packing, compressionLevel: level };
+    const denserLevel = isScattered && compressionLevel < scatteredLevel ? scatteredLevel : undefined;
+    const packing = { ...this.#packing, denserLevel };
     const isPacked = this.#expectsNew;
     const scan = { kind: 'scan', count, chunkBytes } as const;
     await this.#workers.run(slab, isPacked ? { ...scan, packing } : scan);

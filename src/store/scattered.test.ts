@@ -20,6 +20,17 @@ function machineCode(seed: number, length: number): Buffer {
   }
 }
 
+/** Lines full of numbers, of which the denser level makes more than the usual one. */
+function logLines(seed: number, length: number): Buffer {
+  const numbers = bytesFrom(seed, length).toString('hex');
+  const lines: string[] = [];
+  for (let at = 0; lines.length * 90 < length; at += 40)
+    lines.push(
+      `2026-11-21T06:${String(at % 60).padStart(2, '0')}:00Z vm nginx[1234]: GET /api/v1/items/${numbers.slice(at, at + 40)}\n`,
+    );
+  return Buffer.from(lines.join('').padEnd(length), 'latin1').subarray(0, length);
+}
+
 /** What a store of pieces compressed as `zstd -1` does would need for those that changed, and nothing around them. */
 function bytesOfPieces(content: Buffer): number {
   let bytes = 0;
@@ -30,12 +41,20 @@ function bytesOfPieces(content: Buffer): number {
   return bytes;
 }
 
-test.each([1, 2, 3])(
-  'scattered writes of 4 KiB add less than pieces of 64 KiB do, maps included (%i)',
-  async (seed) => {
+/** Of the lines the denser level saves nothing, and there the map is 2 % more. */
+const disks = [
+  { content: 'machine code', make: machineCode, seed: 1, most: 0.96 },
+  { content: 'machine code', make: machineCode, seed: 2, most: 0.96 },
+  { content: 'machine code', make: machineCode, seed: 3, most: 0.96 },
+  { content: 'lines of numbers', make: logLines, seed: 1, most: 1.03 },
+];
+
+test.each(disks)(
+  'scattered writes of 4 KiB add what pieces of 64 KiB do, but for the map ($content, $seed)',
+  async ({ make, seed, most }) => {
     const backend = memoryBackend();
     await using store = await createStore(backend, { clock: testClock });
-    const content = machineCode(seed, pieces * pieceBytes);
+    const content = make(seed, pieces * pieceBytes);
     const write = async (pointId: string, options: Parameters<typeof writeContent>[2]) => {
       await using writer = await store.beginPoint({ itemId: 'vm', pointId });
       const { disk } = await writeContent(writer, content, options);
@@ -61,6 +80,6 @@ test.each([1, 2, 3])(
     for (const { offset } of extents) bytesFrom(offset + seed, blockBytes).copy(content, offset);
     await write('scattered', { base, extents });
 
-    expect((await stored()) - before).toBeLessThan(0.98 * bytesOfPieces(content));
+    expect((await stored()) - before).toBeLessThan(most * bytesOfPieces(content));
   },
 );
