@@ -35,3 +35,18 @@ it.each<[string, KnownItem, string | string[]]>([
 ])('answers for a VM that is %s', (_, known, expected) => {
   expect(codes([known])).toEqual(expected);
 });
+
+it('says where a VM is protected, and what to do about it where that is here', () => {
+  const told = (known: KnownItem) => {
+    const judgement = judgeEnabling(vm, vault, defaultPolicy, [known]);
+    if (judgement.allowed) throw new Error('it was allowed');
+    const [{ message, action }] = judgement.refusals;
+    return [message, action];
+  };
+  const action = 'Change its policy there, or resume its protection.';
+  expect(told({ vault: 'v1', state: 'Protected' })).toEqual(["VM 'web' belongs to vault 'v1'.", action]);
+  expect(told({ vault: 'v2', state: 'ProtectionStopped' })).toEqual([
+    "VM 'web' belongs to another vault, where its protection is stopped.",
+    undefined,
+  ]);
+});

@@ -13,6 +13,12 @@ const expiry = `expiry ${at(1)}`;
 const removal = `removal ${at(2)}`;
 const purge = `purge ${at(9)}`;
 
+it('goes by the state of the item, not by a date that is left from before', () => {
+  const point = { expiresAt: at(1) };
+  expect(endOfPoint({ state: 'ProtectionStopped', purgeAt: at(9) }, point)).toEqual({ by: 'deletion' });
+  expect(endOfPoint({ state: 'Protected', purgeAt: at(9) }, point)).toEqual({ by: 'expiry', at: at(1) });
+});
+
 it.each<[string, Parameters<typeof end>[1], string[]]>([
   ['whose time is to come', {}, [expiry, expiry, 'deletion', expiry, purge]],
   ['that an edit soft-deleted', { softDeletedUntil: at(2) }, [removal, removal, 'deletion', removal, purge]],

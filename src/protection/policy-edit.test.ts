@@ -58,12 +58,12 @@ describe('an edit of a policy in use', () => {
 
   it('is refused as a whole where it would change the kind of policy, or take from an immutable vault', () => {
     const typed = { ...enhancedPolicy, policyType: 'V1', schedule: defaultPolicy.schedule } as const;
-    for (const [before, after] of [
-      [enhancedPolicy, typed],
-      [typed, enhancedPolicy],
+    for (const [before, after, advice] of [
+      [enhancedPolicy, typed, /^Keep it as it is/],
+      [typed, enhancedPolicy, /^Create an Enhanced policy/],
     ] as const)
       expect(judgePolicyEdit(before, after, [], securityOfNewVault)).toMatchObject({
-        refusals: [{ code: 'UserErrorPolicyTypeChangeNotAllowed' }],
+        refusals: [{ code: 'UserErrorPolicyTypeChangeNotAllowed', action: expect.stringMatching(advice) }],
       });
     const immutable = { ...securityOfNewVault, immutability: 'Unlocked' } as const;
     const shorter = { ...enhancedPolicy, retention: { daily: { count: 29 } } };

@@ -104,6 +104,21 @@ describe('the last point', () => {
     ]);
   });
 
+  it('is kept for a reason that says which it is, and nothing of it is to be changed', () => {
+    const reasons = (...points: RetainedPoint[]) =>
+      decideRetention(points, defaultPolicy, at('2026-01-01T00:00:00Z')).filter(({ keep }) => keep);
+    const kept = (pointId: string, reason: string) => ({ pointId, tier: 'vault', keep: true, reason });
+    expect(reasons(newest)).toEqual([
+      kept('newest', 'last recovery point in the vault, past its expiry 2025-02-02T20:00:00Z'),
+    ]);
+    expect(reasons(newer, { ...newest, damaged: true })).toEqual([
+      kept('newer', 'last good recovery point, past its expiry 2025-02-01T20:00:00Z'),
+    ]);
+    expect(reasons({ ...newest, expiresAt: at('2026-01-01T00:00:01Z') })).toEqual([
+      kept('newest', 'retained until 2026-01-01T00:00:01Z'),
+    ]);
+  });
+
   it('stays in the vault beside a newer one that is a snapshot only', () => {
     const snapshot = point('snapshot', '2025-01-04T20:00:00Z', { snapshot: true });
     expect(dropped([old, newer, snapshot], '2026-01-01T00:00:00Z')).toEqual(['old/vault']);
