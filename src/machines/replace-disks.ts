@@ -58,7 +58,8 @@ export async function stillAsItWas(
   intent: TakeIntent,
 ): Promise<MachineView> {
   const view = await viewMachine(host, before.status.uuid);
-  if (view.active) throw notShutDown(view, 'was started');
+  // A saved memory goes with the disks that it was saved with.
+  if (view.active || view.status.managedSave) throw notShutDown(view, 'was started');
   const isOther = intent.disks.some(({ target, frozen }) =>
     view.domain.disks.every((disk) => disk.target !== target || disk.path !== frozen.path),
   );
