@@ -122,6 +122,16 @@ describe('policies', () => {
     expect(refusal).toMatchObject({ code: 'BMSUserErrorInvalidPolicyInput', status: 400 });
     for (const part of ['name', 'timeZone', 'instantRpRetentionRangeInDays', 'properties.more'])
       expect(refusal.message).toContain(part);
+    // And one by one, as Azure's clients know it.
+    const { error } = refusal.body;
+    const targets = ['name', 'timeZone', 'instantRpRetentionRangeInDays', 'more'];
+    expect(
+      error.details.map(({ target }: { target: string }) => target.replace('properties.', '')).sort(),
+    ).toEqual(targets.sort());
+    for (const { code, message } of error.details) {
+      expect(code).toBe(error.code);
+      expect(error.message).toContain(message);
+    }
   });
 
   it('that are in use bring an edit to their VMs by an operation that names the jobs', async () => {

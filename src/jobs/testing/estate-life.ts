@@ -45,6 +45,7 @@ import {
   vaultIds,
   vmNames,
 } from './estate-model.ts';
+import { GuestContents } from './guest-contents.ts';
 import { createSmallEstate, type SmallEstate } from './small-estate.ts';
 
 const policyOf = (name: PolicyName, days: number) => ({
@@ -60,8 +61,7 @@ export class EstateLife implements AsyncDisposable {
   readonly #estate: SmallEstate;
   readonly #tally: Tally;
   #model: EstateModel;
-  /** What the guests wrote, by VM: the first disk from a moment on. */
-  readonly #contents = new Map<string, { from: Temporal.Instant; bytes: Buffer }[]>();
+  readonly #contents: GuestContents;
   readonly #seen: SeenPoints = new Map();
   #restores = 0;
 
@@ -75,7 +75,8 @@ export class EstateLife implements AsyncDisposable {
       vms: { web: estate.vmUuid },
       items: { 'v1/web': web },
     };
-    this.#contents.set(estate.vmUuid, [{ from: estate.now, bytes: Buffer.alloc(1024 * 1024) }]);
+    this.#contents = new GuestContents(estate.host);
+    this.#contents.begin(estate.vmUuid, estate.now);
     for (const vm of ['db', 'app'] as const) this.#model.vms[vm] = this.#addMachine(vm);
   }
 
@@ -160,7 +161,7 @@ export class EstateLife implements AsyncDisposable {
 
   #addMachine(name: VmName): string {
     const uuid = this.#estate.host.addMachine(name, { vda: diskBytes });
-    this.#contents.set(uuid, [{ from: this.#estate.now, bytes: Buffer.alloc(diskBytes) }]);
+    this.#contents.begin(uuid, this.#estate.now);
     return uuid;
   }
 
@@ -279,7 +280,7 @@ export class EstateLife implements AsyncDisposable {
   async #backUp(item: ItemRow, fate: string): Promise<void> {
     const estate = this.#estate;
     estate.now = estate.now.add({ seconds: 1 });
-    this.#write(item.vm_uuid);
+    if (Object.values(this.#model.vms).includes(item.vm_uuid)) this.#contents.write(item.vm_uuid, estate.now);
     const reached = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
     let hiccups = fate === 'hostHiccups' ? 1 : 0;
@@ -307,16 +308,6 @@ export class EstateLife implements AsyncDisposable {
     }
   }
 
-  #write(uuid: string): void {
-    const versions = this.#contents.get(uuid) ?? [];
-    const bytes = Buffer.from(versions.at(-1)?.bytes ?? []);
-    if (!Object.values(this.#model.vms).includes(uuid)) return;
-    const at = 4096 * (versions.length % 16);
-    bytes.fill(versions.length, at, at + 64);
-    this.#estate.host.write(uuid, 'vda', at, new Uint8Array(64).fill(versions.length));
-    versions.push({ from: this.#estate.now, bytes });
-  }
-
   async #restore(item: ItemRow, point: PointRow, from: 'anywhere' | 'vault' | 'replica'): Promise<void> {
     const directory = join(this.#estate.directory, `restore-${++this.#restores}`);
     await mkdir(directory);
@@ -334,14 +325,10 @@ export class EstateLife implements AsyncDisposable {
     if (!this.#estate.isDead()) {
       const { machineUuid } = JSON.parse(point.frozen_json) as StoredPoint;
       const taken = Temporal.Instant.from(point.taken_at);
-      const then = this.#contents
-        .get(machineUuid)
-        ?.findLast((version) => Temporal.Instant.compare(version.from, taken) <= 0);
+      const then = this.#contents.at(machineUuid, taken);
       const restored = await readFile(join(directory, `${item.vm_name}-${point.point_id}-vda.raw`));
-      expect(
-        then !== undefined && restored.equals(then.bytes),
-        `${point.point_id} of ${point.taken_at}`,
-      ).toBe(true);
+      const isSame = then !== undefined && restored.equals(then);
+      expect(isSame, `${point.point_id} of ${point.taken_at}`).toBe(true);
     }
     await rm(directory, { recursive: true });
   }
