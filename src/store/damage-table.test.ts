@@ -184,20 +184,21 @@ async function make({ create, open }: Kind): Promise<Made> {
 const cloneOf = (objects: Objects) =>
   new Map([...objects].map(([name, bytes]) => [name, Buffer.from(bytes)]));
 
-/** What the object is after each way in which it can be hurt so; undefined: gone. */
+/** What the object is after each way in which it can be hurt so (`everywhere`: at several places); undefined: gone. */
 function* damagesOf(
   { part }: Row,
   harm: Harm,
   whole: Buffer,
+  everywhere: boolean,
 ): Generator<[label: string, Buffer | undefined]> {
   const [from, to] = part?.(whole) ?? [0, whole.length];
   if (harm === 'gone') yield ['gone', undefined];
   if (harm === 'emptied') yield ['emptied', Buffer.alloc(0)];
   if (harm === 'cut')
-    for (const at of new Set([from + ((to - from) >> 1), to - 1]))
+    for (const at of everywhere ? [from + ((to - from) >> 1), to - 1] : [from + ((to - from) >> 1)])
       yield [`cut at ${at}`, whole.subarray(0, at)];
   if (harm === 'flipped')
-    for (const share of [0, 0.5, 1]) {
+    for (const share of everywhere ? [0, 0.5, 1] : [0.5]) {
       const bytes = Buffer.from(whole);
       const at = from + Math.floor((to - from - 1) * share);
       flip(bytes, at);
@@ -238,7 +239,7 @@ async function expectRestWhole(store: Store, { damagedPoints }: VerifyReport, la
 async function expectCell(
   kind: Kind,
   { objects, sound }: Made,
-  { row, harm, when }: { row: Row; harm: Harm; when: 'open' | 'opening' },
+  { row, harm, when, everywhere }: { row: Row; harm: Harm; when: 'open' | 'opening'; everywhere: boolean },
 ): Promise<void> {
   const name = row.name(objects);
   const whole = objects.get(name) ?? Buffer.alloc(0);
@@ -246,7 +247,7 @@ async function expectCell(
   const column = row[when];
   const expected = typeof column === 'string' || 'as' in column ? column : (column[harm] ?? 'nowhere');
   const loss = row.loses?.[harm];
-  for (const [label, bytes] of damagesOf(row, harm, whole)) {
+  for (const [label, bytes] of damagesOf(row, harm, whole, everywhere)) {
     const backend: MemoryBackend = memoryBackend(cloneOf(objects));
     const options = { ...common, clock: new MovableClock(), ...kind.open };
     const hurt = () => {
@@ -308,8 +309,11 @@ describe.each(storeKinds)('a store that is %s', (what, kind) => {
   for (const [of, row] of Object.entries(rows)) {
     if (row.encryptedOnly === true && what !== 'encrypted') continue;
     test.each(row.harms ?? harms)(`${of}, %s: found, named, mended or lost alone`, async (harm) => {
-      for (const when of ['open', 'opening'] as const)
-        await expectCell(kind, await made, { row, harm, when });
+      for (const when of ['open', 'opening'] as const) {
+        // Once in every place; in the other three the middle will do, for time's sake.
+        const everywhere = when === 'open' && (what === 'plain' || row.encryptedOnly === true);
+        await expectCell(kind, await made, { row, harm, when, everywhere });
+      }
     });
   }
 
