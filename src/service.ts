@@ -30,6 +30,7 @@ import {
   purgeOperation,
   registerOperation,
   removeLayersOperation,
+  removeOldJobsOperation,
   repairStoreOperation,
   replicateOperation,
   restoreOperation,
@@ -162,6 +163,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   engine.register('ModifyPolicy', modifyPolicyOperation(workshop));
   engine.register('ExpirePoints', expirePointsOperation(workshop));
   engine.register('RemoveLayers', removeLayersOperation(workshop));
+  engine.register('RemoveOldJobs', removeOldJobsOperation());
   engine.register('DisableBackup', disableOperation(workshop));
   engine.register('DeleteBackupData', deleteDataOperation(workshop));
   engine.register('Undelete', undeleteOperation(workshop));

@@ -7,6 +7,7 @@ import { onPostgres, type ScratchPlace, scratchPlace } from '../../tests/support
 import { defaultPolicy } from '../protection/index.ts';
 import {
   countItems,
+  countOldJobs,
   deleteGonePoints,
   findItemOfName,
   findJob,
@@ -27,6 +28,7 @@ import {
   markCancelling,
   openCatalog,
   purgeJobs,
+  purgeOperations,
   settingOrNew,
   updateJob,
   updateTask,
@@ -229,7 +231,12 @@ it('forgets old jobs with their tasks and operations, and no job that is open', 
   await insertOperation(catalog.db, operation('without', null));
   await updateJob(catalog.db, 'old', { status: 'Completed', ended_at: '2026-01-02T00:00:00.000Z' });
   await updateJob(catalog.db, 'recent', { status: 'Completed', ended_at: '2026-01-04T00:00:00.000Z' });
-  await purgeJobs(catalog.db, '2026-01-03T00:00:00.000Z');
+  const before = '2026-01-03T00:00:00.000Z';
+  expect(await countOldJobs(catalog.db, before, 'RemoveOldJobs')).toEqual(new Map([['v1', 1]]));
+  expect(await countOldJobs(catalog.db, before, 'Backup')).toEqual(new Map());
+  expect(await purgeJobs(catalog.db, 'v2', before)).toBe(0);
+  expect(await purgeJobs(catalog.db, 'v1', before)).toBe(1);
+  await purgeOperations(catalog.db, before);
   const left = await listJobs(catalog.db, 'v1', {}, { limit: 10 });
   expect(left.map((row) => row.job_id).toSorted()).toEqual(['open', 'recent']);
   const tasks = await catalog.db.selectFrom('job_tasks').select('job_id').orderBy('job_id').execute();

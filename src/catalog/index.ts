@@ -46,6 +46,7 @@ export {
 export {
   countJobs,
   countJobsByStatus,
+  countOldJobs,
   endJob,
   endOperation,
   findJob,
@@ -63,6 +64,7 @@ export {
   type NewJobRow,
   postponeJob,
   purgeJobs,
+  purgeOperations,
   tasksOf,
   updateJob,
   updateTask,

@@ -256,21 +256,49 @@ export async function listOpenJobs(db: Database): Promise<JobRow[]> {
     .execute();
 }
 
-/** Forgets jobs that ended before a moment, with their tasks, and the operations of the API that led to them. */
-export async function purgeJobs(db: Database, endedBefore: string): Promise<void> {
-  await db.transaction().execute(async (tx) => {
-    const old = tx.selectFrom('jobs').select('job_id').where('ended_at', '<', endedBefore);
-    await tx
-      .deleteFrom('operations')
-      .where((where) =>
-        where.or([
-          where('job_id', 'in', old),
-          where.and([where('job_id', 'is', null), where('started_at', '<', endedBefore)]),
-        ]),
-      )
-      .execute();
-    await tx.deleteFrom('jobs').where('ended_at', '<', endedBefore).execute();
-  });
+/** How many jobs of each vault ended before a moment, but for those of one operation; vaults without any are absent. */
+export async function countOldJobs(
+  db: Database,
+  endedBefore: string,
+  except: JobRow['operation'],
+): Promise<Map<string, number>> {
+  const rows = await db
+    .selectFrom('jobs')
+    .select(({ fn }) => ['vault_id', fn.countAll<number>().as('count')])
+    .where('ended_at', '<', endedBefore)
+    .where('operation', '!=', except)
+    .groupBy('vault_id')
+    .execute();
+  return new Map(rows.map((row) => [row.vault_id, Number(row.count)]));
+}
+
+/**
+ * Forgets jobs of a vault that ended before a moment, with their tasks, and the operations of the API that led to them. To
+ * be called in a transaction.
+ * @returns how many jobs
+ */
+export async function purgeJobs(tx: Database, vaultId: string, endedBefore: string): Promise<number> {
+  const old = tx
+    .selectFrom('jobs')
+    .select('job_id')
+    .where('vault_id', '=', vaultId)
+    .where('ended_at', '<', endedBefore);
+  await tx.deleteFrom('operations').where('job_id', 'in', old).execute();
+  const { numDeletedRows } = await tx
+    .deleteFrom('jobs')
+    .where('vault_id', '=', vaultId)
+    .where('ended_at', '<', endedBefore)
+    .executeTakeFirstOrThrow();
+  return Number(numDeletedRows);
+}
+
+/** Forgets operations of the API that no job carried out and that began before a moment. */
+export async function purgeOperations(db: Database, startedBefore: string): Promise<void> {
+  await db
+    .deleteFrom('operations')
+    .where('job_id', 'is', null)
+    .where('started_at', '<', startedBefore)
+    .execute();
 }
 
 export async function insertOperation(

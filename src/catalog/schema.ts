@@ -228,6 +228,7 @@ export interface JobRow {
     | 'ModifyPolicy'
     | 'ExpirePoints'
     | 'RemoveLayers'
+    | 'RemoveOldJobs'
     | 'Replicate'
     | 'VerifyStore'
     | 'VerifyReplica'

@@ -22,6 +22,7 @@ export const operationWords: Record<Operation, string> = {
   ModifyPolicy: 'Modify policy',
   ExpirePoints: 'Remove expired points',
   RemoveLayers: 'Remove layers from host',
+  RemoveOldJobs: 'Remove old jobs',
 };
 
 export const jobStatusWords: Record<JobStatus, { text: string; tone: Tone | undefined }> = {

@@ -2,7 +2,7 @@ import { getVault, type VaultRow } from '../catalog/index.ts';
 import { HoldfastError } from '../errors/index.ts';
 import type { JobStatus } from '../protection/index.ts';
 import { printPlan } from '../store/index.ts';
-import { isListingRight, noteCollected } from './collect-stores.ts';
+import { isListingRight, noteCollected } from './collected.ts';
 import type { Operation } from './engine.ts';
 import type { JobContext } from './job-context.ts';
 import { openStoreJob } from './verify-store.ts';
@@ -25,7 +25,7 @@ export interface CollectPayload {
 export async function startCollection(
   workshop: Workshop,
   vault: VaultRow,
-  { dryRun, force }: { dryRun: boolean; force: boolean },
+  { dryRun, force, userTriggered = true }: { dryRun: boolean; force: boolean; userTriggered?: boolean },
 ): Promise<string> {
   const running = await openStoreJob(workshop, vault.vault_id, 'CollectStore');
   if (running !== undefined || workshop.phases.isHeld('collection', vault.vault_id))
@@ -34,7 +34,7 @@ export async function startCollection(
     vaultId: vault.vault_id,
     itemId: undefined,
     entityName: vault.name,
-    userTriggered: true,
+    userTriggered,
     payload: { vaultId: vault.vault_id, dryRun, force },
     taskIds: [dryRun ? planCollectionTask : collectTask],
   });

@@ -41,6 +41,7 @@ export { type EditPreview, previewEditOf } from './preview-policy-edit.ts';
 export type { TaskProgress } from './progress.ts';
 export { purge, purgeOperation } from './purge.ts';
 export { registerMachine, registerOperation, unregisterMachine, unregisterOperation } from './register.ts';
+export { removeOldJobsOperation } from './remove-old-jobs.ts';
 export { repairStoreOperation, startRepair } from './repair-store.ts';
 export { openReplica, replicaKeyId } from './replica-keys.ts';
 export { type ReplicaLag, replicaLag, retentionOf } from './replica-state.ts';

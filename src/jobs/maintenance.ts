@@ -1,10 +1,11 @@
-import { deleteGonePoints, findItem, listItems, purgeJobs } from '../catalog/index.ts';
+import { deleteGonePoints, findItem, listItems } from '../catalog/index.ts';
 import { isHoldfastError, messageOf } from '../errors/index.ts';
 import { mergeGivenUp, removeLeaving } from './carry-out-removals.ts';
 import { collectDueStores } from './collect-stores.ts';
 import { startExpiry } from './expire-points.ts';
 import { startLeftLayerRemovals } from './left-layers.ts';
 import { startDuePurges } from './purge.ts';
+import { startOldJobRemovals } from './remove-old-jobs.ts';
 import type { Workshop } from './workshop.ts';
 
 /** How long ended jobs can be looked up; Azure does not say it of its own. */
@@ -26,8 +27,7 @@ function report(workshop: Workshop, itemId: string, error: unknown): void {
 
 /** Applies retention to every item, purges what is due, gives back space in the stores, and forgets jobs that ended long ago. */
 export async function maintainAll(workshop: Workshop): Promise<void> {
-  const before = workshop.clock.now().subtract({ hours: 24 * workshop.jobHistoryDays });
-  await purgeJobs(workshop.db, before.toString({ fractionalSecondDigits: 3 }));
+  await startOldJobRemovals(workshop);
   await startDuePurges(workshop);
   workshop.background.add(
     startLeftLayerRemovals(workshop).catch((error: unknown) =>

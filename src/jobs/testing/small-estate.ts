@@ -45,6 +45,7 @@ import { planNextBackup } from '../next-backup.ts';
 import { underPolicy } from '../policies.ts';
 import { purgeOperation } from '../purge.ts';
 import { registerOperation, unregisterOperation } from '../register.ts';
+import { removeOldJobsOperation } from '../remove-old-jobs.ts';
 import { repairStoreOperation } from '../repair-store.ts';
 import { openReplication, replicateOperation } from '../replicate.ts';
 import { restoreOperation } from '../restore.ts';
@@ -257,6 +258,7 @@ export async function createSmallEstate(begins = Temporal.Now.instant()): Promis
     engine.register('ModifyPolicy', modifyPolicyOperation(workshop));
     engine.register('ExpirePoints', expirePointsOperation(workshop));
     engine.register('RemoveLayers', removeLayersOperation(workshop));
+    engine.register('RemoveOldJobs', removeOldJobsOperation());
     engine.register('DisableBackup', disableOperation(workshop));
     engine.register('DeleteBackupData', deleteDataOperation(workshop));
     engine.register('Undelete', undeleteOperation(workshop));

@@ -81,6 +81,7 @@ export const job = z.object({
       'ModifyPolicy',
       'ExpirePoints',
       'RemoveLayers',
+      'RemoveOldJobs',
     ]),
     status: jobStatus,
     entityFriendlyName: z.string(),
