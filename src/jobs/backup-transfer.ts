@@ -11,12 +11,14 @@ import {
 } from '../catalog/index.ts';
 import { isHoldfastError, messageOf } from '../errors/index.ts';
 import type { FrozenPoint, MachineDefinition } from '../machines/index.ts';
-import { backupJobStatus, type JobStatus } from '../protection/index.ts';
+import { backupJobStatus, crowdedOut, type JobStatus } from '../protection/index.ts';
 import { type BackupPayload, transferToVault } from './backup-payload.ts';
+import { hostCarries } from './host-carries.ts';
 import type { JobContext, RunningTask } from './job-context.ts';
 import { transferClaim } from './limits.ts';
 import { snapshotOnlyBasis } from './point-keeping.ts';
 import { expiryColumns, lastPolicyOf, shownExpiry } from './policies.ts';
+import { retainedPoint } from './retained-point.ts';
 import type { StoredPoint } from './stored-point.ts';
 import { type DiskTransfer, transferPoint } from './transfer.ts';
 import type { Workshop } from './workshop.ts';
@@ -27,7 +29,8 @@ export async function transferPhase(
   context: JobContext<BackupPayload>,
   item: ItemRow,
 ): Promise<{ status: JobStatus; error?: unknown }> {
-  if (context.payload.staysSnapshot === true) {
+  const crowded = await crowdedPoints(workshop, item);
+  if (context.payload.staysSnapshot === true && crowded.size === 0) {
     await context.skipTask(
       transferToVault,
       'the policy asks for no copy of this one in the vault; the next transfer brings its changes too',
@@ -52,7 +55,7 @@ export async function transferPhase(
         context.signal,
         transferClaim(item.host_name, item.vault_id, isAsked),
       );
-      await bringMissedPoints(workshop, context, item, task);
+      await bringMissedPoints(workshop, context, item, crowded, task);
       return transferAndNote(workshop, context, item, context.payload.pointId, task);
     });
     const stored = transfers.reduce((sum, disk) => sum + disk.storedBytes, 0);
@@ -82,15 +85,22 @@ async function keepAsSnapshotOnly(
   await context.setProperties({ 'Recovery Point Expiry Time in UTC': shownExpiry(expiry) });
 }
 
+/** Points that have to be brought to the vault because the host carries no more snapshots. */
+async function crowdedPoints({ db }: Workshop, item: ItemRow): Promise<ReadonlySet<string>> {
+  const points = await listPoints(db, item.item_id);
+  return new Set(crowdedOut(points.map(retainedPoint), hostCarries(points)));
+}
+
 /**
- * Brings the earlier points whose own transfer failed, oldest first: they are recovery points with an expiry of their
- * own, and while one exists only as a snapshot, no layer above it can be merged. One that can't be brought now is
+ * Brings the earlier points whose own transfer failed, and those that are to make room, oldest first: they are recovery
+ * points with an expiry of their own, and while one exists only as a snapshot, no layer above it can be merged. One that can't be brought now is
  * tried again with the next backup.
  */
 async function bringMissedPoints(
   workshop: Workshop,
   context: JobContext<BackupPayload>,
   item: ItemRow,
+  crowded: ReadonlySet<string>,
   task: RunningTask,
 ): Promise<void> {
   for (const point of await listPoints(workshop.db, item.item_id)) {
@@ -99,9 +109,11 @@ async function bringMissedPoints(
     const isOfThisMachine = (JSON.parse(point.frozen_json) as StoredPoint).machineUuid === item.vm_uuid;
     const tasks = (await findJob(workshop.db, point.job_id))?.tasks ?? [];
     const hasFailed = tasks.some((each) => each.task_id === transferToVault && each.status === 'Failed');
-    if (!isOfThisMachine || !hasFailed) continue;
+    const makesRoom = crowded.has(point.point_id);
+    if (!isOfThisMachine || !(hasFailed || makesRoom)) continue;
     try {
-      await task.say(`bringing recovery point ${point.point_id}, whose transfer had failed, first`);
+      const why = hasFailed ? 'whose transfer had failed' : 'as the host carries no more snapshots';
+      await task.say(`bringing recovery point ${point.point_id}, ${why}, first`);
       await transferAndNote(workshop, context, item, point.point_id, task);
     } catch (error) {
       context.signal.throwIfAborted();

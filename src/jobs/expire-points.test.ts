@@ -15,7 +15,7 @@ import { HoldfastError } from '../errors/index.ts';
 import { type BackupPolicy, defaultPolicy, expiryUnder } from '../protection/index.ts';
 import { startBackup } from './backup.ts';
 import { savePolicy } from './edit-policy.ts';
-import { hostCarries } from './expire-points.ts';
+import { hostCarries } from './host-carries.ts';
 import { maintainItem, maintenanceIdle } from './maintenance.ts';
 import { planNextBackup } from './next-backup.ts';
 import { lastPolicyOf, underPolicy } from './policies.ts';

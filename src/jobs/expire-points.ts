@@ -6,18 +6,16 @@ import {
   type ItemRow,
   inVault,
   listPoints,
-  type PointRow,
   updatePoint,
 } from '../catalog/index.ts';
-import { chainLimits } from '../machines/index.ts';
 import { decideRetention, type RetentionDecision } from '../protection/index.ts';
 import { mergeGivenUp, removeLeaving } from './carry-out-removals.ts';
 import { catalogTime } from './clock.ts';
 import { jobErrorOf, type NewJob, type Operation } from './engine.ts';
+import { hostCarries } from './host-carries.ts';
 import type { JobContext } from './job-context.ts';
 import { lastPolicyOf, retentionPolicyOf } from './policies.ts';
 import { retainedPoint } from './retained-point.ts';
-import type { StoredPoint } from './stored-point.ts';
 import { securityOf } from './vault-security.ts';
 import type { Workshop } from './workshop.ts';
 
@@ -87,17 +85,6 @@ async function decide(
     taskIds: [...(goes('snapshot') ? [mergeSnapshots] : []), ...(goes('vault') ? [removeExpired] : [])],
     properties: propertiesOf(decisions, new Map(points.map((point) => [point.point_id, point.taken_at]))),
   };
-}
-
-/** Overlays that are left free for backups which run while something is kept. */
-const spareOverlays = 8;
-
-/** Snapshots that the host carries of this VM: each is an image more in the chain of each of its disks. */
-export function hostCarries(points: readonly PointRow[]): number {
-  const newest = points.findLast((point) => point.in_snapshot === 1);
-  const disks = newest === undefined ? 1 : (JSON.parse(newest.frozen_json) as StoredPoint).disks.length;
-  const { overlays, machineImages } = chainLimits;
-  return Math.min(overlays, Math.floor(machineImages / Math.max(1, disks))) - spareOverlays;
 }
 
 function changeOf({ tier, keep, softDeleteUntil }: RetentionDecision) {

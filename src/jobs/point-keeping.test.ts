@@ -80,6 +80,42 @@ describe('an hourly policy', () => {
     ]);
   });
 
+  it('brings the oldest to the vault, too, before its host has more snapshots than it carries', async () => {
+    const { db } = estate.workshop;
+    // Of so many disks a host carries two snapshots.
+    const disks = Object.fromEntries(Array.from({ length: 80 }, (_, n) => [`vd${n}`, 4096]));
+    const vmUuid = estate.host.addMachine('big', disks);
+    await updateItem(db, estate.itemId, { vm_uuid: vmUuid, vm_name: 'big' });
+    const run = async (moment: string) => {
+      estate.now = at(moment);
+      estate.host.write(vmUuid, 'vd7', 0, new Uint8Array(4096).fill(estate.now.epochMilliseconds % 251));
+      for (const jobId of await startDueBackups(estate.workshop)) await estate.settled(jobId);
+      return (await listPoints(db, estate.itemId)).map(
+        (point) =>
+          `${point.taken_at.slice(8, 13)}${point.in_snapshot === 1 ? ' snapshot' : ''}${point.in_vault === 1 ? ' vault' : ''}`,
+      );
+    };
+    await run('02T00:00');
+    await run('02T04:00');
+    expect(await run('02T08:00')).toEqual(['02T00 snapshot vault', '02T04 snapshot', '02T08 snapshot']);
+    expect(await run('02T12:00')).toEqual([
+      '02T00 vault',
+      '02T04 vault',
+      '02T08 snapshot',
+      '02T12 snapshot vault',
+    ]);
+    const [first, second] = await listPoints(db, estate.itemId);
+    expect(second).toMatchObject({ rule_name: 'InstantRestore' });
+    const transfers = JSON.parse(second?.transfer_json ?? '[]') as {
+      target: string;
+      basis: string;
+      readBytes: number;
+    }[];
+    expect(transfers.filter(({ readBytes }) => readBytes > 0)).toMatchObject([
+      { target: 'vd7', basis: `delta since ${first?.point_id}`, readBytes: 4096 },
+    ]);
+  });
+
   it('leaves a snapshot one after a restart in the middle of its job', async () => {
     await passing('01T16:00');
     estate.now = at('02T08:00');

@@ -88,6 +88,7 @@ export {
   type ReplicaRetention,
 } from './replica.ts';
 export {
+  crowdedOut,
   decideRetention,
   type RetainedPoint,
   type RetentionDecision,

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expiryOf } from './expiry.ts';
 import { defaultPolicy, enhancedPolicy } from './policy.ts';
-import { decideRetention, type RetainedPoint } from './retention.ts';
+import { crowdedOut, decideRetention, type RetainedPoint } from './retention.ts';
 import { anyMoment, anyPolicy } from './testing/arbitraries.ts';
 
 const at = (text: string) => Temporal.Instant.from(text);
@@ -72,6 +72,19 @@ describe('retention', () => {
     const fewer = decideRetention(points, defaultPolicy, at('2026-01-01T15:00:00Z'), { hostCarries: 2 });
     const left = fewer.filter(({ tier, keep }) => tier === 'snapshot' && keep).map(({ pointId }) => pointId);
     expect(left).toEqual(['p1', 'p12', 'p13']);
+  });
+
+  it('names those that exist nowhere else, and that the host does not carry, to be brought to the vault', () => {
+    const points = Array.from({ length: 6 }, (_, n) =>
+      point(`p${n}`, `2026-01-01T0${n}:00:00Z`, { snapshot: n !== 1, vault: n === 0 || n === 1 }),
+    ).toReversed();
+    expect([6, 5, 4, 3, 2].map((carries) => crowdedOut(points, carries))).toEqual([
+      [],
+      [],
+      [],
+      ['p2'],
+      ['p2', 'p3'],
+    ]);
   });
 });
 

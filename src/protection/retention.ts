@@ -62,7 +62,7 @@ export function decideRetention(
     newestInSnapshot: snapshots.at(-1)?.pointId,
     newestInVault: ordered.findLast((point) => point.inVault)?.pointId,
     lastGood: lastGoodOf(ordered),
-    surplus: new Set(snapshots.slice(0, Math.max(0, snapshots.length - cap)).map(({ pointId }) => pointId)),
+    surplus: new Set(oldestBeyond(snapshots, cap).map(({ pointId }) => pointId)),
     cap,
     policy,
     now,
@@ -81,6 +81,22 @@ export function decideRetention(
       ...(point.inVault ? [decide('vault', { keep: fate.keep, reason: fate.reason })] : []),
     ];
   });
+}
+
+const oldestBeyond = (snapshots: readonly RetainedPoint[], cap: number) =>
+  snapshots.slice(0, Math.max(0, snapshots.length - cap));
+
+/**
+ * Points that exist only as snapshots, where an item has more snapshots than its host carries: oldest first. None is given
+ * up that is a point's only copy, so these are brought to the vault, whatever the policy asks for, and given up then.
+ */
+export function crowdedOut(points: readonly RetainedPoint[], hostCarries: number): string[] {
+  const snapshots = points
+    .filter((point) => point.inSnapshot)
+    .toSorted((a, b) => Temporal.Instant.compare(a.takenAt, b.takenAt));
+  return oldestBeyond(snapshots, hostCarries)
+    .filter((point) => !point.inVault)
+    .map(({ pointId }) => pointId);
 }
 
 /** The newest good point and the newest good one in the vault; a deleted one only where there is no other. */
