@@ -278,6 +278,13 @@ function showCosts(): void {
 
 function farewell(stage: Stage, guest: LabGuest): void {
   heading('Where to go next');
+  const link = stage.firstRunLink();
+  if (link !== undefined) {
+    note(
+      'The portal, in a browser on this machine (it warns of the certificate, which was made for the demo):',
+    );
+    console.log(`  ${link}`);
+  }
   note('Look around in another terminal, as the same user:');
   for (const command of [
     'vm list',

@@ -22,6 +22,8 @@ export const good = (text: string) => console.log(`  ${styleText('green', '✓')
 export interface Stage extends AsyncDisposable {
   readonly home: string;
   readonly endpoint: string;
+  /** Where a browser becomes the owner, and is led to the portal. */
+  firstRunLink(): string | undefined;
   /** Runs a command in view, as a person would; fails the demo if it fails. */
   show(...args: string[]): Promise<void>;
   /** Runs a command and returns its JSON. */
@@ -78,6 +80,7 @@ export async function startStage(signal: AbortSignal): Promise<Stage> {
     const endpoint = await Promise.race([readEndpoint(home, signal), lost]);
     return {
       home,
+      firstRunLink: () => /https:\/\/\S+\/first-run\?code=\S+/.exec(log)?.[0],
       endpoint,
       lost,
       async show(...args) {

@@ -10,6 +10,8 @@ import { SessionEnded } from './shell/session-ended.tsx';
 import { SignInPage } from './shell/sign-in-page.tsx';
 import { ThemeContext, useTheme } from './shell/theme.ts';
 
+const retryMs = 5_000;
+
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
@@ -19,18 +21,20 @@ const queries = new QueryClient({
       refetchOnWindowFocus: true,
       // What a browser thinks of the network says nothing of the service, which may be on the same machine.
       networkMode: 'always',
+      refetchOnReconnect: true,
+      // What did not arrive is asked for again until it does, as long as it is looked at.
+      refetchInterval: ({ state }) => (state.error?.name === 'ConnectionError' ? retryMs : false),
     },
     mutations: { networkMode: 'always' },
   },
 });
 
-const useStyles = makeStyles({ root: { height: '100%' }, wait: { height: '100%' } });
+const useStyles = makeStyles({ wait: { height: '100%' } });
 
 export function App() {
-  const styles = useStyles();
   const theme = useTheme();
   return (
-    <FluentProvider theme={theme.theme} className={styles.root}>
+    <FluentProvider theme={theme.theme}>
       <ThemeContext value={theme}>
         <QueryClientProvider client={queries}>
           <SignedIn />

@@ -53,6 +53,16 @@ it('lets the first person in by the printed link, and on to the overview', async
   await checkPage('overview');
 });
 
+it('shows its first view with less than 400 KiB of script', async () => {
+  await go('/');
+  await main().getByRole('group', { name: 'Virtual machines' }).waitFor();
+  const bytes: unknown = await page.evaluate(
+    "performance.getEntriesByType('resource').filter((e) => e.name.endsWith('.js')).reduce((sum, e) => sum + e.encodedBodySize, 0)",
+  );
+  expect(bytes).toBeGreaterThan(50_000);
+  expect(bytes).toBeLessThan(400 * 1024);
+});
+
 it('shows the VMs and one of them', async () => {
   await page.getByRole('link', { name: 'Virtual machines' }).first().click();
   await main().getByRole('link', { name: 'web' }).waitFor();
@@ -100,6 +110,9 @@ it('backs up an item, and shows its job live and its point', async () => {
 
   await page.getByRole('button', { name: /^Notifications/ }).click();
   await page.getByRole('link', { name: 'Show the job' }).waitFor();
+  // What is laid over the page hides no more of it than it covers.
+  const atName: unknown = await page.evaluate('document.elementFromPoint(90, 20)?.textContent');
+  expect(atName).toBe('Holdfast');
   await checkPage('notifications');
   await page.getByRole('link', { name: 'Show the job' }).click();
   await heading('Backup: web').waitFor();

@@ -21,6 +21,11 @@ const useStyles = makeStyles({
     '@media (max-width: 640px)': { padding: tokens.spacingHorizontalM },
   },
   fill: { height: '100%' },
+  here: {
+    padding: `0 ${tokens.spacingHorizontalSNudge}`,
+    fontSize: tokens.fontSizeBase200,
+    fontWeight: tokens.fontWeightSemibold,
+  },
   head: { display: 'flex', flexWrap: 'wrap', alignItems: 'baseline', columnGap: tokens.spacingHorizontalM },
   kind: { color: tokens.colorNeutralForeground3 },
   commands: {
@@ -78,7 +83,11 @@ export function Page({ title, kind, crumbs = [], commands, fill = false, childre
               <BreadcrumbDivider />
             </Fragment>
           ))}
-          <BreadcrumbItem aria-current="page">{title}</BreadcrumbItem>
+          <BreadcrumbItem>
+            <span className={styles.here} aria-current="page">
+              {title}
+            </span>
+          </BreadcrumbItem>
         </Breadcrumb>
       )}
       <div className={styles.head}>

@@ -18,7 +18,7 @@ export function SessionEnded({ userName }: { userName: string }) {
           <DialogTitle>Your session has ended</DialogTitle>
           <DialogContent>
             <p>Sign in again to go on where you were. Nothing on the page is lost.</p>
-            <SignInForm userName={userName} />
+            <SignInForm userName={userName} keepsPage />
           </DialogContent>
         </DialogBody>
       </DialogSurface>

@@ -7,8 +7,14 @@ const useStyles = makeStyles({
   form: { display: 'flex', flexDirection: 'column', rowGap: tokens.spacingVerticalM },
 });
 
+interface SignInFormProps {
+  userName?: string;
+  /** There is a page behind, which must not be left: the provider's opens beside it. */
+  keepsPage?: boolean;
+}
+
 /** Name and password, or the way to the provider that the service trusts. */
-export function SignInForm({ userName: known = '' }: { userName?: string }) {
+export function SignInForm({ userName: known = '', keepsPage = false }: SignInFormProps) {
   const styles = useStyles();
   const [userName, setUserName] = useState(known);
   const [password, setPassword] = useState('');
@@ -50,7 +56,9 @@ export function SignInForm({ userName: known = '' }: { userName?: string }) {
       <Button appearance="primary" type="submit" disabled={busy || userName.trim() === '' || password === ''}>
         {busy ? 'Signing in' : 'Sign in'}
       </Button>
-      <Link href="/holdfast/openid-connect/sign-in">Sign in with your organisation</Link>
+      <Link href="/holdfast/openid-connect/sign-in" {...(keepsPage && { target: '_blank' })}>
+        Sign in with your organisation
+      </Link>
     </form>
   );
 }

@@ -45,13 +45,6 @@ export function VaultOverview({ vault }: { vault: Vault }) {
             Content before compression
           </Figure>
         </Tile>
-        <Tile title="Backup jobs">
-          <Figure value="24 h">
-            <PageLink to="/vaults/$group/$vault" params={params} search={{ tab: 'jobs' }}>
-              Show the last day
-            </PageLink>
-          </Figure>
-        </Tile>
       </Tiles>
     </>
   );
