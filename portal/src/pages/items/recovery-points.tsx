@@ -54,8 +54,18 @@ const columns: Column<RecoveryPoint>[] = [
     key: 'expiry',
     title: 'Expires',
     grow: 1.5,
-    render: ({ properties: { recoveryPointProperties: kept } }) =>
-      kept.expiryTime === undefined ? 'Never' : <Time at={kept.expiryTime} />,
+    render: ({ properties: { recoveryPointProperties, holdfast } }) => {
+      if (holdfast.keptUntil === 'deletion') return 'Kept until deleted';
+      const at = holdfast.removalTime ?? recoveryPointProperties.expiryTime;
+      if (at === undefined) return 'Unknown';
+      const how = { expiry: '', removal: 'Removed ', purge: 'Purged ' }[holdfast.keptUntil];
+      return (
+        <>
+          {how}
+          <Time at={at} />
+        </>
+      );
+    },
   },
   { key: 'size', title: 'Size', align: 'end', render: (point) => formatBytes(sumOf(point, 'sizeBytes')) },
   {
