@@ -107,6 +107,11 @@ const frozen: Omit<FrozenPoint, 'definition'> = {
   excludedDisks: [],
 };
 
+const basis = JSON.stringify({
+  takenAt: text(start),
+  tags: [{ rule: 'Daily', until: '2027-01-01T02:00:00Z' }],
+});
+
 const transfers: DiskTransfer[] = ['vda', 'vdb'].map((target) => ({
   target,
   sizeBytes: 2 ** 36,
@@ -142,7 +147,7 @@ async function addRun(db: Database, run: number): Promise<void> {
       insert into points (point_id, item_id, job_id, taken_at, expires_at, rule_name, basis_json, run_at,
         in_snapshot, in_vault, in_replica, frozen_json, transfer_json)
       select ${named(number(run))}, item_id, ${named(`job-${number(run)}-`)}, ${at('02')},
-        '2027-01-01T02:00:00.000Z', 'Daily', '{"date":"2026-01-01"}', '2026-01-01T02:00:00Z',
+        '2027-01-01T02:00:00.000Z', 'Daily', ${basis}, '2026-01-01T02:00:00Z',
         0, 1, 0, ${JSON.stringify(frozen)}, ${JSON.stringify(transfers)}
       from items`.execute(tx);
   });

@@ -20,7 +20,9 @@ import {
   deleteDataOperation,
   disableOperation,
   Estate,
+  endThawAlert,
   expirePointsOperation,
+  fireThawAlert,
   followingPolicies,
   JobEngine,
   type Logger,
@@ -43,6 +45,7 @@ import {
   verifyReplicaOperation,
   verifyStoreOperation,
   type Workshop,
+  watchForAlerts,
 } from './jobs/index.ts';
 import { openLibvirtHost } from './machines/index.ts';
 import {
@@ -116,7 +119,15 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
             clock: systemClock,
             log,
             onAlert: ({ code, machineUuid, message }) =>
-              log.error({ host: row.name, code, vm: machineUuid }, message),
+              noteAlert(
+                { host: row.name, code, vm: machineUuid },
+                message,
+                fireThawAlert({ db: catalog.db, clock: systemClock }, row, machineUuid, message),
+              ),
+            onThawed: (machineUuid) =>
+              void endThawAlert({ db: catalog.db, clock: systemClock }, row, machineUuid).catch(
+                (error: unknown) => log.warn({ err: error }, 'the end of an alert was not noted'),
+              ),
             ...(row.overlay_directory === null ? {} : { overlayDirectory: row.overlay_directory }),
           }),
         openStore: (row) =>
@@ -131,6 +142,11 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
       log,
     ),
   );
+  /** In the log at once, whatever becomes of the note. */
+  function noteAlert(fields: object, message: string, noting: Promise<void>): void {
+    log.error(fields, message);
+    noting.catch((error: unknown) => log.error({ ...fields, err: error }, 'an alert was not noted'));
+  }
   const engine = new JobEngine(catalog.db, systemClock, log, {
     // With a catalog of its own, the lock of the home has said already that nobody else is there.
     home: catalog.isShared ? `${hostname()}:${home}` : 'this',
@@ -232,6 +248,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const running = starting.move();
   const watching = Promise.all([
     runScheduler(workshop, life.signal),
+    watchForAlerts(workshop, life.signal),
     adoptSystemHost(workshop).catch((error: unknown) =>
       log.error({ err: error }, 'looking for libvirt failed'),
     ),

@@ -10,6 +10,18 @@ export type {
   RoleAssignmentRow,
   SessionRow,
 } from './access-schema.ts';
+export {
+  type AlertCursor,
+  countDamaged,
+  findAlert,
+  insertAlert,
+  listAlerts,
+  listFailedItems,
+  listFailedJobs,
+  purgeAlerts,
+  resolveAlert,
+  updateAlert,
+} from './alerts.ts';
 export { auditAfter, insertAuditRow, lastAuditRow, listAudit } from './audit.ts';
 export { type Catalog, type Database, openCatalog } from './catalog.ts';
 export {
@@ -157,6 +169,7 @@ export {
   saveResourceGroup,
 } from './resource-groups.ts';
 export type {
+  AlertRow,
   HostRow,
   ItemRow,
   JobRow,

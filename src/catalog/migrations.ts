@@ -257,6 +257,28 @@ export const migrations: Record<string, Migration> = {
         .addColumn('ended_at', 'text')
         .addColumn('error_json', 'text')
         .execute();
+      await db.schema
+        .createTable('alerts')
+        .addColumn('alert_id', 'text', (c) => c.primaryKey())
+        .addColumn('subject', 'text', (c) => c.notNull())
+        .addColumn('kind', 'text', (c) => c.notNull())
+        .addColumn('severity', 'integer', (c) => c.notNull())
+        .addColumn('vault_id', 'text')
+        .addColumn('host_group', 'text')
+        .addColumn('target', 'text', (c) => c.notNull())
+        .addColumn('message', 'text', (c) => c.notNull())
+        .addColumn('action', 'text', (c) => c.notNull())
+        .addColumn('fired_at', 'text', (c) => c.notNull())
+        .addColumn('resolved_at', 'text')
+        .addColumn('dismissed_at', 'text')
+        .addColumn('dismissed_by', 'text')
+        .execute();
+      await sql`create unique index alerts_open on alerts (subject) where resolved_at is null`.execute(db);
+      await db.schema.createIndex('alerts_fired').on('alerts').columns(['fired_at', 'alert_id']).execute();
+      // What alerts are about, looked for all the time and seldom there.
+      await sql`create index items_failed on items (item_id) where last_backup_status = 'Failed'`.execute(db);
+      await sql`create index jobs_failed on jobs (ended_at) where status = 'Failed'`.execute(db);
+      await sql`create index points_damaged on points (item_id) where damaged = 1`.execute(db);
       await createAccessTables(db);
     },
   },

@@ -22,6 +22,7 @@ export interface Schema extends AccessSchema {
   jobs: JobRow;
   job_tasks: JobTaskRow;
   operations: OperationRow;
+  alerts: AlertRow;
   workers: WorkerRow;
   /** Who is in which phase of an item or vault. */
   phases: { phase: string; subject_id: string; worker_id: string };
@@ -268,6 +269,36 @@ export interface JobTaskRow {
   ended_at: string | null;
   message: string | null;
   progress_json: string | null;
+}
+
+/** Something that somebody should look at, until it is over. */
+export interface AlertRow {
+  alert_id: string;
+  /** What it is about. Of each there is one at most that is not resolved. */
+  subject: string;
+  kind:
+    | 'GuestNotThawed'
+    | 'RecoveryPointsDamaged'
+    | 'StoreNearlyFull'
+    | 'BackupFailed'
+    | 'JobFailed'
+    | 'VerificationOverdue'
+    | 'HostUnreachable';
+  /** Azure's: 0 critical, 1 error, 2 warning. */
+  severity: number;
+  /** The vault, or the resource group of the host, that it belongs to. */
+  vault_id: string | null;
+  host_group: string | null;
+  /** Name of the VM, host or vault. */
+  target: string;
+  message: string;
+  action: string;
+  fired_at: string;
+  /** When it was over. */
+  resolved_at: string | null;
+  /** When somebody had seen enough of it, and who. */
+  dismissed_at: string | null;
+  dismissed_by: string | null;
 }
 
 /** A long-running request of the API. Its outcome is that of the job it started, or its own error. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { outputFormats } from './call.ts';
 import type { Cli } from './command.ts';
+import { addAlertCommands } from './commands/alert.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addBackupCommands } from './commands/backup.ts';
 import { addClientCommands } from './commands/client.ts';
@@ -70,6 +71,7 @@ export function createProgram(cli: Cli, extra: readonly Command[] = []): Command
   addUserCommands(program, cli);
   addClientCommands(program, cli);
   addRoleCommands(program, cli);
+  addAlertCommands(program, cli);
   addAuditCommands(program, cli);
   program.addHelpText('after', '\nEvery command has an example and its exit codes in its --help.');
   return program;

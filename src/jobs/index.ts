@@ -2,6 +2,7 @@
  * The doing: a durable job engine, one file per operation, the scheduler, and retention carried out. What is right to
  * do is decided in `protection`.
  */
+
 export type { FrozenPoint } from '../machines/index.ts';
 export {
   checkNewSecret,
@@ -15,6 +16,7 @@ export {
   type StoreStats,
 } from '../store/index.ts';
 export { agentOf } from './agent-record.ts';
+export { endThawAlert, fireThawAlert, lookForAlerts, watchForAlerts } from './alerts.ts';
 export { BackgroundWork } from './background-work.ts';
 export { backupOperation, startBackup } from './backup.ts';
 export { deletePoint, extendPoint, undeletePoint } from './change-point.ts';

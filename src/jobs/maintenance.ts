@@ -1,4 +1,4 @@
-import { deleteGonePoints, findItem, listItems } from '../catalog/index.ts';
+import { deleteGonePoints, findItem, listItems, purgeAlerts } from '../catalog/index.ts';
 import { isHoldfastError, messageOf } from '../errors/index.ts';
 import { mergeGivenUp, removeLeaving } from './carry-out-removals.ts';
 import { collectDueStores } from './collect-stores.ts';
@@ -28,6 +28,8 @@ function report(workshop: Workshop, itemId: string, error: unknown): void {
 /** Applies retention to every item, purges what is due, gives back space in the stores, and forgets jobs that ended long ago. */
 export async function maintainAll(workshop: Workshop): Promise<void> {
   await startOldJobRemovals(workshop);
+  const before = workshop.clock.now().subtract({ hours: 24 * workshop.jobHistoryDays });
+  await purgeAlerts(workshop.db, before.toString({ fractionalSecondDigits: 3 }));
   await startDuePurges(workshop);
   workshop.background.add(
     startLeftLayerRemovals(workshop).catch((error: unknown) =>

@@ -34,6 +34,8 @@ export interface LibvirtHostOptions {
   log?: HostLog;
   /** Called at once when a guest's file systems may be stuck frozen. */
   onAlert?: (alert: HostAlert) => void;
+  /** Called when a guest is known not to be frozen, also where no alert was raised before. */
+  onThawed?: (machineUuid: string) => void;
   /** Where the overlays of block devices go; must be visible to QEMU. Without it block devices are refused. */
   overlayDirectory?: string;
   /** Where this libvirt keeps the state of emulated TPMs. Default: known for `qemu:///system` only. */
@@ -62,11 +64,16 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   const host: HostContext = {
     virsh,
     ledgers,
-    thaws: new ThawKeeper(options.clock, log, async (uuid, signal) => {
-      // whoever has confirmed it meanwhile took the note away
-      if ((await ledgers.read(uuid))?.thawOwed !== true) return true;
-      return (await tryThaw({ virsh, ledgers }, uuid, signal)).failure === undefined;
-    }),
+    thaws: new ThawKeeper(
+      options.clock,
+      log,
+      async (uuid, signal) => {
+        // whoever has confirmed it meanwhile took the note away
+        if ((await ledgers.read(uuid))?.thawOwed !== true) return true;
+        return (await tryThaw({ virsh, ledgers }, uuid, signal)).failure === undefined;
+      },
+      options.onThawed,
+    ),
     pins: new LayerPins(),
     clock: options.clock,
     log,

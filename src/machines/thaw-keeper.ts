@@ -16,12 +16,20 @@ export class ThawKeeper implements AsyncDisposable {
   readonly #log: HostLog;
   /** Thaws the VM and says whether that is confirmed. */
   readonly #thaw: (uuid: string, signal: AbortSignal) => Promise<boolean>;
+  readonly #onThawed: (uuid: string) => void;
   #closed = false;
 
-  constructor(clock: HostClock, log: HostLog, thaw: (uuid: string, signal: AbortSignal) => Promise<boolean>) {
+  /** @param onThawed told of each guest that is known not to be frozen any more */
+  constructor(
+    clock: HostClock,
+    log: HostLog,
+    thaw: (uuid: string, signal: AbortSignal) => Promise<boolean>,
+    onThawed: (uuid: string) => void = () => {},
+  ) {
     this.#clock = clock;
     this.#log = log;
     this.#thaw = thaw;
+    this.#onThawed = onThawed;
   }
 
   /** From now on, until {@link release}. Asking twice is asking once. */
@@ -38,6 +46,7 @@ export class ThawKeeper implements AsyncDisposable {
   release(uuid: string): void {
     this.#running.get(uuid)?.stop.abort();
     this.#running.delete(uuid);
+    this.#onThawed(uuid);
   }
 
   async #try(uuid: string, signal: AbortSignal): Promise<void> {
@@ -53,11 +62,12 @@ export class ThawKeeper implements AsyncDisposable {
       try {
         if (await this.#thaw(uuid, signal)) {
           this.#log.info({ vm: uuid }, 'the guest is thawed now');
+          this.#onThawed(uuid);
           return;
         }
       } catch (error) {
         if (signal.aborted) return;
-        if (isHoldfastError(error, 'UserErrorVmNotFoundV2')) return;
+        if (isHoldfastError(error, 'UserErrorVmNotFoundV2')) return this.#onThawed(uuid);
         this.#log.warn({ vm: uuid, err: error }, "a guest's thaw could not be tried");
       }
     }

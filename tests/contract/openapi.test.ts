@@ -41,7 +41,7 @@ it('refers to nothing that is not in it', () => {
 it('describes what goes into every route that takes something', () => {
   /** Routes that are sent without a body, or with one that is no JSON. */
   const without =
-    /(start|powerOff|deallocate|restart|register|cancel|refreshContainers|purge|undelete|rotateSecret|token|roleDefinitions|installFreezeHook|backupJobsExport)$/;
+    /(start|powerOff|deallocate|restart|register|cancel|refreshContainers|purge|undelete|rotateSecret|token|roleDefinitions|installFreezeHook|backupJobsExport|dismiss)$/;
   const missing = Object.entries(paths).flatMap(([path, operations]) =>
     ['put', 'post', 'patch']
       .filter((method) => {

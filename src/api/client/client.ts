@@ -355,6 +355,19 @@ export function clientOver(send: Send, options: CallOptions) {
       },
     },
 
+    alerts: {
+      /** Newest first; with `all` also those that are over or dismissed. */
+      list: async ({ all = false }: { all?: boolean } = {}) =>
+        list(
+          shapes.alert,
+          `/subscriptions/${await subscriptionId()}/providers/Holdfast.Fleet/alerts`,
+          all ? { $filter: "state eq 'All'" } : {},
+        ),
+      /** @param id resource id of the alert */
+      dismiss: async (id: string) =>
+        read(shapes.alert, await call('POST', `${id.split('/').map(encodeURIComponent).join('/')}/dismiss`)),
+    },
+
     operations: {
       /** The end of an operation. @throws {ApiError} if it failed or was cancelled */
       wait: (accepted: Accepted) => follow(accepted, () => false),

@@ -5,6 +5,7 @@
  */
 export * from './shapes/access.ts';
 export * from './shapes/agents.ts';
+export * from './shapes/alerts.ts';
 export * from './shapes/checks.ts';
 export * from './shapes/common.ts';
 export * from './shapes/compute.ts';

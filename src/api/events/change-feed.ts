@@ -1,17 +1,35 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { findJob, getVault, listItems, listJobs, listOpenJobs, listVaults } from '../../catalog/index.ts';
-import type { Job } from '../client/index.ts';
+import {
+  findAlert,
+  findJob,
+  getVault,
+  listAlerts,
+  listItems,
+  listJobs,
+  listOpenJobs,
+  listVaults,
+} from '../../catalog/index.ts';
+import type { Alert, Job } from '../client/index.ts';
+import { presentAlert } from '../routes/alerts.ts';
 import { presentJob } from '../routes/jobs.ts';
 import type { ApiScope } from '../scope.ts';
+import { ChangeLog } from './change-log.ts';
 
 /** What has changed, as its resource is now. An item is told in short; its own address has the rest. */
 export type Change =
   | { event: 'job'; data: Job }
+  | { event: 'alert'; data: Alert }
   | { event: 'item'; data: { id: string; protectionState: string; lastBackupStatus: string } };
 
 /** How many jobs of a vault that began since the last look are looked at; more are found when somebody lists them. */
 const maxNewJobs = 200;
+
+/** So many open alerts are told of. */
+const mostAlerts = 1000;
+
+/** After the last listener has left, it may come back and go on where it was. */
+const lingerMs = 60_000;
 
 /** Items are many and change seldom. */
 const looksPerItemLook = 5;
@@ -23,10 +41,13 @@ const looksPerItemLook = 5;
 export class ChangeFeed {
   readonly #scope: ApiScope;
   readonly #intervalMs: number;
-  readonly #listeners = new Set<(change: Change) => void>();
+  readonly #listeners = new Set<(change: Change, id: string) => void>();
+  readonly #log = new ChangeLog<Change>();
+  #leftMs = 0;
   #looking: Promise<void> | undefined;
   #jobs = new Map<string, Job>();
   #items = new Map<string, string>();
+  #alerts = new Map<string, Alert>();
 
   constructor(scope: ApiScope, intervalMs: number) {
     this.#scope = scope;
@@ -37,13 +58,28 @@ export class ChangeFeed {
     return this.#listeners.size;
   }
 
-  /** Calls `listener` at each change until the result is disposed. It must not throw. */
-  listen(listener: (change: Change) => void): Disposable {
+  /** The id of the newest change, for {@link since}. */
+  get position(): string {
+    return this.#log.position;
+  }
+
+  /** The changes after one, by its id; undefined where that is not known any more. */
+  since(id: string) {
+    return this.#log.since(id);
+  }
+
+  /** Calls `listener` at each change, with its id, until the result is disposed. It must not throw. */
+  listen(listener: (change: Change, id: string) => void): Disposable {
     this.#listeners.add(listener);
     this.#looking ??= this.#look().finally(() => {
       this.#looking = undefined;
     });
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+    return {
+      [Symbol.dispose]: () => {
+        this.#listeners.delete(listener);
+        this.#leftMs = performance.now();
+      },
+    };
   }
 
   /** Jobs that have not ended, as they are now. */
@@ -57,15 +93,49 @@ export class ChangeFeed {
     // What was known when the last listener left is old.
     this.#jobs = new Map();
     this.#items = new Map();
-    for (let look = 0; this.#listeners.size > 0 && !signal.aborted; look++) {
+    this.#alerts = new Map();
+    for (let look = 0; this.#isWanted() && !signal.aborted; look++) {
       try {
         await this.#lookAtJobs();
+        await this.#lookAtAlerts(look === 0);
         if (look % looksPerItemLook === 0) await this.#lookAtItems(look === 0);
       } catch (error) {
         if (!signal.aborted) log.warn({ err: error }, 'looking for changes failed; it is tried again');
       }
       await sleep(this.#intervalMs, undefined, { signal }).catch(() => {});
     }
+  }
+
+  #isWanted(): boolean {
+    return this.#listeners.size > 0 || performance.now() - this.#leftMs < lingerMs;
+  }
+
+  /** Open alerts, as they are now. */
+  async openAlerts(): Promise<Alert[]> {
+    const rows = await listAlerts(this.#scope.workshop.db, {
+      withResolved: false,
+      withDismissed: false,
+      limit: mostAlerts,
+    });
+    const shown = await Promise.all(rows.map((row) => presentAlert(this.#scope, row)));
+    return shown.filter((alert) => alert !== undefined);
+  }
+
+  async #lookAtAlerts(isFirst: boolean): Promise<void> {
+    const { db } = this.#scope.workshop;
+    const seen = new Map((await this.openAlerts()).map((alert) => [alert.name, alert]));
+    // Those that were open at the last look are over by now, or dismissed.
+    const gone = [...this.#alerts.keys()].filter((name) => !seen.has(name));
+    const ended = await Promise.all(gone.map((name) => findAlert(db, name)));
+    if (!isFirst) {
+      for (const [name, alert] of seen)
+        if (!isDeepStrictEqual(this.#alerts.get(name), alert)) this.#tell({ event: 'alert', data: alert });
+      for (const row of ended) {
+        const alert = row && (await presentAlert(this.#scope, row));
+        if (alert !== undefined) this.#tell({ event: 'alert', data: alert });
+      }
+    }
+    this.#alerts = seen;
   }
 
   async #lookAtJobs(): Promise<void> {
@@ -122,7 +192,8 @@ export class ChangeFeed {
   }
 
   #tell(change: Change): void {
-    for (const listener of this.#listeners) listener(change);
+    const id = this.#log.add(change);
+    for (const listener of this.#listeners) listener(change, id);
   }
 }
 

@@ -137,6 +137,9 @@ export const routeShapes: Readonly<Record<string, RouteShapes>> = {
   [`POST ${vaultPath}/backupValidateOperation`]: { body: shapes.validateRestoreRequest },
   [`POST ${vaultPath}/backupTriggerValidateOperation`]: accepted(shapes.validateRestoreRequest),
 
+  [`GET ${fleet}/alerts`]: list(shapes.alert),
+  [`POST ${vaultFleet}/alerts/:alert/dismiss`]: { answer: shapes.alert },
+  [`POST ${groupFleet}/alerts/:alert/dismiss`]: { answer: shapes.alert },
   [`GET ${vaultPath}/backupPolicies`]: list(shapes.policy),
   [`GET ${vaultPath}/backupPolicies/:policy`]: { answer: shapes.policy },
   [`PUT ${vaultPath}/backupPolicies/:policy`]: { body: shapes.policyRequest, answer: shapes.policy },

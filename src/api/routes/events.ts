@@ -15,8 +15,9 @@ const maxWaitingBytes = 1024 * 1024;
 const maxStreams = 100;
 
 /**
- * Server-sent events: first `snapshot`, the open jobs as they are now, then `job` and `item` at each change, of what the
- * caller may see. A client that was cut off connects again and gets a new snapshot, so that it misses nothing that lasts.
+ * Server-sent events: first `snapshot`, the open jobs and alerts as they are now, then `job`, `item` and `alert` at each
+ * change, of what the caller may see. A client that was cut off connects again, as browsers do with `Last-Event-ID`, and
+ * is told what it has missed; where that is not known any more it gets a new snapshot, so that it misses nothing that lasts.
  */
 export const registerEvents: RegisterRoutes = (app, scope) => {
   const feed = new ChangeFeed(scope, lookEveryMs);
@@ -28,7 +29,16 @@ export const registerEvents: RegisterRoutes = (app, scope) => {
       if (feed.size >= maxStreams)
         throw new HoldfastError('TooManyRequests', `${maxStreams} clients listen for changes already.`);
       const sees = seesOf(request);
-      const snapshot = (await feed.openJobs()).filter((job) => sees(job.id));
+      const given = request.headers['last-event-id'];
+      const isBack = typeof given === 'string' && feed.since(given) !== undefined;
+      // What is told while the snapshot is put together is told again after it.
+      const from = isBack ? given : feed.position;
+      const snapshot = isBack
+        ? undefined
+        : {
+            jobs: (await feed.openJobs()).filter((job) => sees(job.id)),
+            alerts: (await feed.openAlerts()).filter((alert) => sees(alert.id)),
+          };
       reply.hijack();
       const { raw } = reply;
       raw.writeHead(200, {
@@ -41,13 +51,15 @@ export const registerEvents: RegisterRoutes = (app, scope) => {
         raw.write(text);
         if (raw.writableLength > maxWaitingBytes) raw.destroy();
       };
-      const send = (event: string, data: unknown) =>
-        write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-      send('snapshot', { jobs: snapshot });
+      const send = (event: string, data: unknown, id: string) =>
+        write(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+      if (snapshot !== undefined) send('snapshot', snapshot, from);
+      for (const { id, change } of feed.since(from) ?? [])
+        if (sees(change.data.id)) send(change.event, change.data, id);
 
       const end = () => raw.end();
-      const listening = feed.listen(({ event, data }) => {
-        if (sees(data.id)) send(event, data);
+      const listening = feed.listen(({ event, data }, id) => {
+        if (sees(data.id)) send(event, data, id);
       });
       const heartbeat = setInterval(() => write(': still here\n\n'), heartbeatMs);
       const limit = setTimeout(end, maxStreamMs);

@@ -1,4 +1,5 @@
 import type { RegisterRoutes } from '../scope.ts';
+import { registerAlerts } from './alerts.ts';
 import { registerComputeMachines } from './compute-machines.ts';
 import { registerContainers } from './containers.ts';
 import { registerEstate } from './estate.ts';
@@ -34,4 +35,5 @@ export const neighbourRoutes: readonly RegisterRoutes[] = [
   registerOpenApi,
   registerEvents,
   registerEstate,
+  registerAlerts,
 ];
