@@ -45,6 +45,8 @@ export async function takeSnapshotPoint(
     return await take(wanted);
   } catch (error) {
     if (!isHoldfastError(error) || !error.retryable) throw error;
+    // What the whole job is tried again for needs no try of its own, unless that is to do without the freeze.
+    if (context.willRetry(error) && !worthNoFreeze.includes(error.code)) throw error;
     workshop.log.warn({ jobId: context.jobId, err: error }, 'snapshot refused, one retry');
     await workshop.clock.sleep(workshop.snapshotRetryDelayMs, context.signal);
     if (wanted === 'crash' || !worthNoFreeze.includes(error.code)) return take(wanted);

@@ -113,12 +113,14 @@ it('starts while libvirtd is down, says so, and backs up when it is back', async
   await product.startService();
   const [host] = await product.cli.json<{ properties: { status: string } }[]>('host', 'list');
   expect(host).toMatchObject({ name: 'lab', properties: { status: 'Unreachable' } });
-  const failed = await endOf(product.startBackup(guest));
-  expect(failed.properties).toMatchObject({
-    status: 'Failed',
-    errorDetails: [{ errorTitle: 'HostUnreachable' }],
+  const jobId = await product.startBackup(guest);
+  await until('the backup waits for its host', async () => {
+    const { properties } = await product.job(jobId);
+    return properties.errorDetails?.[0]?.errorTitle === 'HostUnreachable';
   });
+  expect((await product.job(jobId)).properties.status).toBe('InProgress');
   await product.lab.restartLibvirtd();
+  expect((await product.jobEnd(jobId)).properties).toMatchObject({ status: 'Completed' });
   await expectNextBackup('after libvirtd came back');
 });
 

@@ -17,7 +17,7 @@ const vault = 'Main';
 const vaultAddress = { resourceGroup: 'default', vault };
 const addressOf = ({ name }: LabGuest) => ({ ...vaultAddress, vm: name, vmResourceGroup: 'default' });
 
-const jobTimeoutMs = 150_000;
+const jobTimeoutMs = 200_000;
 
 /** What a running service leaves in its home for its own machine. */
 interface LocalFile {
