@@ -40,6 +40,8 @@ export async function startBrowser(): Promise<TestBrowser> {
         locale: 'en-GB',
         timezoneId: 'Europe/Berlin',
         viewport: { width: 1280, height: 800 },
+        // A colour on its way from one to the other has the contrast of neither.
+        reducedMotion: 'reduce',
         ...options,
       });
       context.setDefaultTimeout(30_000);
@@ -55,8 +57,18 @@ export async function startBrowser(): Promise<TestBrowser> {
   };
 }
 
+/** Ends when every transition has: those that end by themselves, within two seconds. */
+const settled = `Promise.race([
+  Promise.allSettled(
+    document.getAnimations()
+      .filter((animation) => Number.isFinite(animation.effect?.getComputedTiming().endTime))
+      .map((animation) => animation.finished)),
+  new Promise((done) => setTimeout(done, 2000)),
+]).then(() => undefined)`;
+
 /** Fails where axe-core finds something serious; Fluent's sentinels of the focus are none of its business. */
 export async function expectAccessible(page: Page): Promise<void> {
+  await page.evaluate(settled);
   await page.evaluate(axe.source);
   const { violations }: AxeResults = await page.evaluate(
     "axe.run({ exclude: [['[data-tabster-dummy]']] }, { resultTypes: ['violations'] })",

@@ -45,7 +45,7 @@ const columns: Column<ProtectedItem>[] = [
   {
     key: 'check',
     title: 'Backup pre-check',
-    grow: 1.2,
+    grow: 1.7,
     render: ({ properties: { healthStatus } }) => (
       <Status tone={healthStatus === 'Passed' ? 'good' : 'warning'}>{spaced(healthStatus)}</Status>
     ),
@@ -53,7 +53,7 @@ const columns: Column<ProtectedItem>[] = [
   {
     key: 'status',
     title: 'Last backup status',
-    grow: 1.4,
+    grow: 1.9,
     sortable: true,
     render: ({ properties: { lastBackupStatus } }) =>
       lastBackupStatus === '' ? 'None yet' : <StateStatus state={lastBackupStatus} />,
@@ -61,13 +61,14 @@ const columns: Column<ProtectedItem>[] = [
   {
     key: 'latest',
     title: 'Latest restore point',
-    grow: 1.6,
+    grow: 2,
     render: ({ properties: { lastRecoveryPoint } }) =>
       lastRecoveryPoint === undefined ? 'None' : <Time at={lastRecoveryPoint} />,
   },
   {
     key: 'points',
     title: 'Points',
+    hidden: true,
     align: 'end',
     render: (item) => item.properties.holdfast.recoveryPoints.toLocaleString(),
   },

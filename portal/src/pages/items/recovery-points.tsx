@@ -34,26 +34,26 @@ const columns: Column<RecoveryPoint>[] = [
   {
     key: 'time',
     title: 'Time',
-    grow: 1.5,
+    grow: 2,
     render: (point) => <Time at={point.properties.recoveryPointTime} />,
   },
   {
     key: 'consistency',
     title: 'Consistency',
-    grow: 1.5,
+    grow: 2.1,
     render: (point) => wordOf(point.properties.recoveryPointType),
   },
-  { key: 'tier', title: 'Recovery type', grow: 2, render: tiersOf },
+  { key: 'tier', title: 'Recovery type', grow: 2.6, render: tiersOf },
   {
     key: 'tag',
     title: 'Kept by',
-    grow: 1.1,
+    grow: 1.3,
     render: ({ properties: { recoveryPointProperties: kept } }) => kept.ruleName ?? 'On demand',
   },
   {
     key: 'expiry',
     title: 'Expires',
-    grow: 1.5,
+    grow: 2,
     render: ({ properties: { recoveryPointProperties, holdfast } }) => {
       if (holdfast.keptUntil === 'deletion') return 'Kept until deleted';
       const at = holdfast.removalTime ?? recoveryPointProperties.expiryTime;
@@ -67,10 +67,17 @@ const columns: Column<RecoveryPoint>[] = [
       );
     },
   },
-  { key: 'size', title: 'Size', align: 'end', render: (point) => formatBytes(sumOf(point, 'sizeBytes')) },
+  {
+    key: 'size',
+    title: 'Size',
+    grow: 1.1,
+    align: 'end',
+    render: (point) => formatBytes(sumOf(point, 'sizeBytes')),
+  },
   {
     key: 'stored',
     title: 'New in vault',
+    hidden: true,
     grow: 1.2,
     align: 'end',
     render: (point) => formatBytes(sumOf(point, 'storedBytes')),
@@ -78,6 +85,7 @@ const columns: Column<RecoveryPoint>[] = [
   {
     key: 'damaged',
     title: 'State',
+    grow: 1.1,
     render: ({ properties: { holdfast } }) =>
       holdfast.damaged === true ? <Status tone="bad">Damaged</Status> : <Status tone="good">Good</Status>,
   },

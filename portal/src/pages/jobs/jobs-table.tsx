@@ -37,6 +37,7 @@ const columns: Column<Job>[] = [
   {
     key: 'type',
     title: 'Type',
+    grow: 1.2,
     render: (job) => (job.properties.isUserTriggered ? 'On demand' : 'Scheduled'),
   },
   { key: 'start', title: 'Start time', grow: 1.6, render: (job) => <Time at={job.properties.startTime} /> },
