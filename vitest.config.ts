@@ -44,7 +44,7 @@ export default defineConfig({
             'src/catalog/**/*.test.ts',
             'src/access/**/*.test.ts',
             'tests/api/access.test.ts',
-            'src/jobs/{backup,configure,engine,restore,retry,scheduler,workers}.test.ts',
+            'src/jobs/{alerts,backup,configure,engine,restore,retry,scheduler,workers}.test.ts',
             'tests/service/database.test.ts',
           ],
           globalSetup: 'tests/support/postgres-lane.ts',
