@@ -10,7 +10,7 @@ it('comes to one end whatever step of failing and trying again the service dies 
   for (let write = 0; ; write += 1) {
     await using small = await createSmallEstate();
     small.retries = true;
-    let refusals = 2;
+    let refusals = 1;
     small.host.onCall = (operation) => {
       if (operation === 'takePoint' && refusals-- > 0)
         throw new HoldfastError('HostUnreachable', 'It is away.');
