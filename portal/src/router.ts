@@ -4,6 +4,7 @@ import { itemRoutes } from './pages/items/routes.ts';
 import { jobRoutes } from './pages/jobs/routes.ts';
 import { machineRoutes } from './pages/machines/routes.ts';
 import { overviewRoutes } from './pages/overview/routes.ts';
+import { restoreRoutes } from './pages/restore/routes.ts';
 import { vaultRoutes } from './pages/vaults/routes.ts';
 import { rootRoute } from './root-route.ts';
 import { PageFailed } from './shell/page-failed.tsx';
@@ -15,6 +16,7 @@ export const router = createRouter({
     ...overviewRoutes,
     ...machineRoutes,
     ...itemRoutes,
+    ...restoreRoutes,
     ...vaultRoutes,
     ...jobRoutes,
     ...hostRoutes,

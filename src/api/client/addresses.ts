@@ -33,6 +33,8 @@ export const paths = {
   vaults: (sub: string) => path`/subscriptions/${sub}/providers/Microsoft.RecoveryServices/vaults`,
   vaultNameCheck: (sub: string, group: string, location: string) =>
     path`/subscriptions/${sub}/resourceGroups/${group}/providers/Microsoft.RecoveryServices/locations/${location}/checkNameAvailability`,
+  protectionCheck: (sub: string, location: string) =>
+    path`/subscriptions/${sub}/providers/Microsoft.RecoveryServices/locations/${location}/backupPreValidateProtection`,
   vault: (sub: string, at: VaultAddress) =>
     path`/subscriptions/${sub}/resourceGroups/${at.resourceGroup}/providers/Microsoft.RecoveryServices/vaults/${at.vault}`,
   store: (sub: string, at: VaultAddress) =>

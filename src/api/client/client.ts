@@ -288,6 +288,17 @@ export function clientOver(send: Send, options: CallOptions) {
       /** VMs that could be protected in the vault. */
       protectable: async (at: VaultAddress) =>
         list(shapes.protectableItem, `${paths.vault(await subscriptionId(), at)}/backupProtectableItems`),
+      /** Whether the VM could be protected in the vault, and what stands in the way; nothing is changed. */
+      validate: async (
+        location: string,
+        { vaultId, resourceId }: { vaultId: string; resourceId: string },
+      ) => {
+        const at = paths.protectionCheck(await subscriptionId(), location);
+        return read(
+          shapes.preValidateAnswer,
+          await call('POST', at, { resourceType: 'VM', resourceId, vaultId }),
+        );
+      },
       /** The operation names a Register job. */
       register: async (at: ItemAddress) => accept('PUT', paths.container(await subscriptionId(), at), {}),
       /** The operation names an UnRegister job. */
@@ -322,6 +333,12 @@ export function clientOver(send: Send, options: CallOptions) {
       },
       get: async (at: ItemAddress, name: string) =>
         get(shapes.recoveryPoint, paths.recoveryPoint(await subscriptionId(), at, name)),
+      /** What stands in the way of a restore; nothing is started. `recoveryPointId` is the whole resource id. */
+      validateRestore: async (at: VaultAddress, restoreRequest: shapes.RestoreRequest['properties']) => {
+        const path = `${paths.vault(await subscriptionId(), at)}/backupValidateOperation`;
+        const body = { objectType: 'ValidateIaasVMRestoreOperationRequest', restoreRequest };
+        return read(shapes.validateRestoreResult, await call('POST', path, body)).validateOperationResponse;
+      },
       /** Starts a Restore job. */
       restore: async (at: ItemAddress, name: string, body: shapes.RestoreRequest) =>
         accept('POST', `${paths.recoveryPoint(await subscriptionId(), at, name)}/restore`, body),

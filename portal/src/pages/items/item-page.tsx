@@ -6,16 +6,16 @@ import {
   Spinner,
   Subtitle1,
 } from '@fluentui/react-components';
-import { ArrowSyncRegular } from '@fluentui/react-icons';
+import { ArrowSyncRegular, HistoryRegular } from '@fluentui/react-icons';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import type { ItemAddress, ProtectedItem } from '../../../../src/api/client/browser.ts';
-import { vaultParams } from '../../api/addresses.ts';
+import { itemParams, vaultParams } from '../../api/addresses.ts';
 import { client } from '../../api/client.ts';
 import { keys } from '../../api/keys.ts';
 import { Essentials } from '../../parts/essentials.tsx';
 import { spaced } from '../../parts/format.ts';
-import { PageLink } from '../../parts/links.tsx';
+import { PageButton, PageLink } from '../../parts/links.tsx';
 import { Page } from '../../parts/page.tsx';
 import { Problem } from '../../parts/problem.tsx';
 import { StateStatus, Status } from '../../parts/status.tsx';
@@ -49,6 +49,16 @@ export function ItemPage() {
           {item !== undefined && (
             <>
               <BackupNow at={at} item={item} />
+              {item.properties.holdfast.recoveryPoints > 0 && (
+                <PageButton
+                  to="/vaults/$group/$vault/items/$vmGroup/$vm/restore"
+                  params={itemParams(at)}
+                  appearance="subtle"
+                  icon={<HistoryRegular />}
+                >
+                  Restore VM
+                </PageButton>
+              )}
               <StopBackup at={at} item={item} />
               <ReviveItem at={at} item={item} />
             </>

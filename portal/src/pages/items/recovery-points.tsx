@@ -1,5 +1,6 @@
 import { useState } from 'react';
 import type { ItemAddress, RecoveryPoint } from '../../../../src/api/client/browser.ts';
+import { itemParams } from '../../api/addresses.ts';
 import { client } from '../../api/client.ts';
 import { keys } from '../../api/keys.ts';
 import { useWholeList } from '../../api/whole-list.ts';
@@ -7,30 +8,15 @@ import { type Column, DataTable } from '../../parts/data-table.tsx';
 import { Empty } from '../../parts/empty.tsx';
 import { ChoiceFilter } from '../../parts/filters.tsx';
 import { formatBytes } from '../../parts/format.ts';
+import { PageLink } from '../../parts/links.tsx';
 import { Status } from '../../parts/status.tsx';
 import { Time } from '../../parts/time.tsx';
+import { type Consistency, consistencies, consistencyWord, sizeOf, tiersOf } from './point-words.ts';
 
-const consistencies = [
-  ['AppConsistent', 'Application consistent'],
-  ['FileSystemConsistent', 'File-system consistent'],
-  ['CrashConsistent', 'Crash consistent'],
-] as const;
-type Consistency = (typeof consistencies)[number][0];
+const storedOf = (point: RecoveryPoint) =>
+  point.properties.holdfast.disks.reduce((sum, disk) => sum + (disk.storedBytes ?? 0), 0);
 
-const wordOf = (type: Consistency) => consistencies.find(([known]) => known === type)?.[1] ?? type;
-
-/** In which tiers a point is, in Azure's words. */
-function tiersOf({ properties }: RecoveryPoint): string {
-  const has = (type: string) =>
-    properties.recoveryPointTierDetails.some((tier) => tier.type === type && tier.status === 'Valid');
-  const tiers = [has('InstantRP') ? 'Snapshot' : '', has('HardenedRP') ? 'Vault-Standard' : ''];
-  return tiers.filter((tier) => tier !== '').join(' and ');
-}
-
-const sumOf = (point: RecoveryPoint, part: 'sizeBytes' | 'storedBytes' | 'readBytes') =>
-  point.properties.holdfast.disks.reduce((sum, disk) => sum + (disk[part] ?? 0), 0);
-
-const columns: Column<RecoveryPoint>[] = [
+const columnsOf = (at: ItemAddress): Column<RecoveryPoint>[] => [
   {
     key: 'time',
     title: 'Time',
@@ -41,7 +27,7 @@ const columns: Column<RecoveryPoint>[] = [
     key: 'consistency',
     title: 'Consistency',
     grow: 2.1,
-    render: (point) => wordOf(point.properties.recoveryPointType),
+    render: (point) => consistencyWord(point.properties.recoveryPointType),
   },
   { key: 'tier', title: 'Recovery type', grow: 2.6, render: tiersOf },
   {
@@ -72,7 +58,7 @@ const columns: Column<RecoveryPoint>[] = [
     title: 'Size',
     grow: 1.1,
     align: 'end',
-    render: (point) => formatBytes(sumOf(point, 'sizeBytes')),
+    render: (point) => formatBytes(sizeOf(point)),
   },
   {
     key: 'stored',
@@ -80,7 +66,7 @@ const columns: Column<RecoveryPoint>[] = [
     hidden: true,
     grow: 1.2,
     align: 'end',
-    render: (point) => formatBytes(sumOf(point, 'storedBytes')),
+    render: (point) => formatBytes(storedOf(point)),
   },
   {
     key: 'damaged',
@@ -88,6 +74,19 @@ const columns: Column<RecoveryPoint>[] = [
     grow: 1.1,
     render: ({ properties: { holdfast } }) =>
       holdfast.damaged === true ? <Status tone="bad">Damaged</Status> : <Status tone="good">Good</Status>,
+  },
+  {
+    key: 'restore',
+    title: 'Actions',
+    render: (point) => (
+      <PageLink
+        to="/vaults/$group/$vault/items/$vmGroup/$vm/restore"
+        params={itemParams(at)}
+        search={{ step: 'target', point: point.name }}
+      >
+        Restore
+      </PageLink>
+    ),
   },
 ];
 
@@ -103,7 +102,7 @@ export function RecoveryPoints({ at }: { at: ItemAddress }) {
     <DataTable
       id="points"
       label="Recovery points"
-      columns={columns}
+      columns={columnsOf(at)}
       source={source}
       rowKey={(point) => point.name}
       filters={

@@ -84,3 +84,5 @@ export const validateRestoreAnswer = z.object({
   ),
 });
 export type ValidateRestoreAnswer = z.infer<typeof validateRestoreAnswer>;
+
+export const validateRestoreResult = z.object({ validateOperationResponse: validateRestoreAnswer });
