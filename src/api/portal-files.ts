@@ -75,6 +75,8 @@ export async function loadPortal(
     }
     return { document: document.toString('utf8'), files };
   } catch (error) {
+    // Not built: whoever asks for a page is told so.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     log.warn({ directory, err: error }, `the portal can't be served: ${messageOf(error)}`);
     return undefined;
   }
