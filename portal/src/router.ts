@@ -4,6 +4,7 @@ import { itemRoutes } from './pages/items/routes.ts';
 import { jobRoutes } from './pages/jobs/routes.ts';
 import { machineRoutes } from './pages/machines/routes.ts';
 import { overviewRoutes } from './pages/overview/routes.ts';
+import { policyRoutes } from './pages/policies/routes.ts';
 import { restoreRoutes } from './pages/restore/routes.ts';
 import { vaultRoutes } from './pages/vaults/routes.ts';
 import { rootRoute } from './root-route.ts';
@@ -18,6 +19,7 @@ export const router = createRouter({
     ...itemRoutes,
     ...restoreRoutes,
     ...vaultRoutes,
+    ...policyRoutes,
     ...jobRoutes,
     ...hostRoutes,
   ]),

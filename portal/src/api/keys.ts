@@ -10,6 +10,7 @@ export const keys = {
   vault: (at: VaultAddress) => ['vaults', at.resourceGroup, at.vault] as const,
   store: (at: VaultAddress) => ['stores', at.resourceGroup, at.vault] as const,
   policies: (at: VaultAddress) => ['policies', at.resourceGroup, at.vault] as const,
+  policy: (at: VaultAddress, name: string) => ['policies', at.resourceGroup, at.vault, name] as const,
   items: (query: object) => ['items', query] as const,
   item: (at: ItemAddress) => ['items', at] as const,
   points: (at: ItemAddress) => ['points', at] as const,

@@ -63,6 +63,11 @@ const withZone = new Intl.DateTimeFormat(undefined, {
 });
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
 
+const dateAlone = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
+
+/** The day where the reader is. */
+export const formatDate = (iso: string): string => dateAlone.format(new Date(iso));
+
 /** Date and time where the reader is. */
 export const formatTime = (iso: string): string => absolute.format(new Date(iso));
 
