@@ -16,15 +16,31 @@ export async function insertAuditRow(db: Database, row: AuditRow): Promise<boole
   return (added.numInsertedOrUpdatedRows ?? 0n) > 0n;
 }
 
+/** Which lines are wanted; what is left out does not matter. */
+export interface AuditFilter {
+  /** ISO 8601, in UTC. */
+  since?: string | undefined;
+  principalName?: string | undefined;
+  status?: AuditRow['status'] | undefined;
+  requestId?: string | undefined;
+}
+
 /** Lines from the newest on, or from the one before a number. */
 export async function listAudit(
   db: Database,
-  { before, limit, since }: { before?: number | undefined; limit: number; since?: string },
+  { before, limit, ...filter }: { before?: number | undefined; limit: number } & AuditFilter,
 ): Promise<AuditRow[]> {
   return db
     .selectFrom('audit')
     .selectAll()
-    .$if(since !== undefined, (query) => query.where('at', '>=', since ?? ''))
+    .$if(filter.since !== undefined, (query) => query.where('at', '>=', filter.since ?? ''))
+    .$if(filter.principalName !== undefined, (query) =>
+      query.where('principal_name', '=', filter.principalName ?? ''),
+    )
+    .$if(filter.status !== undefined, (query) =>
+      query.where('status', '=', filter.status as AuditRow['status']),
+    )
+    .$if(filter.requestId !== undefined, (query) => query.where('request_id', '=', filter.requestId ?? ''))
     .$if(before !== undefined, (query) => query.where('seq', '<', before ?? 0))
     .orderBy('seq', 'desc')
     .limit(limit)

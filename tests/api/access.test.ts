@@ -433,6 +433,20 @@ describe('the audit log', () => {
     expect((await call('GET', `${auditPath}Verification`)).json()).toEqual({ entries: 9, intact: true });
   });
 
+  it('is filtered by who, outcome and request', async () => {
+    const token = await tokenOf(await makeClient('one', 'Operator', vault));
+    await call('PUT', vault, { token, body: { location: 'local' } });
+    const found = async (filter: string): Promise<AuditEntry['properties'][]> =>
+      (await call('GET', `${auditPath}?$filter=${encodeURIComponent(filter)}`))
+        .json()
+        .value.map(({ properties }: AuditEntry) => properties);
+    const [refused, ...more] = await found("principalName eq 'one' and status eq 'refused'");
+    expect([refused?.action, more]).toEqual(['Microsoft.RecoveryServices/vaults/write', []]);
+    expect(await found(`requestId eq '${refused?.requestId}'`)).toEqual([refused]);
+    expect(await found("principalName eq 'two'")).toEqual([]);
+    expect((await call('GET', `${auditPath}?$filter=status eq 'Lost'`)).status).toBe(400);
+  });
+
   it('is read in pages', async () => {
     await makeClient('one', 'Reader', vault);
     const first = (await call('GET', `${auditPath}?$top=1`)).json();

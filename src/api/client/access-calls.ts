@@ -12,6 +12,12 @@ export interface Calls {
     path: string,
     query?: Record<string, string>,
   ): AsyncGenerator<z.output<T>>;
+  page<T extends z.ZodType>(
+    item: T,
+    path: string,
+    query: Record<string, string>,
+    nextLink?: string,
+  ): Promise<{ value: z.output<T>[]; nextLink?: string | undefined }>;
   subscriptionId(): Promise<string>;
 }
 
@@ -19,7 +25,7 @@ export interface Calls {
 const pathOfId = (id: string) => id.split('/').map(encodeURIComponent).join('/');
 
 /** Clients, people and their sessions, roles and the audit log. */
-export function accessCalls({ call, read, get, pages, subscriptionId }: Calls) {
+export function accessCalls({ call, read, get, pages, page, subscriptionId }: Calls) {
   const fleet = async (rest: string) =>
     `/subscriptions/${await subscriptionId()}/providers/Holdfast.Fleet/${rest}`;
   const client = (name: string) => fleet(`clients/${encodeURIComponent(name)}`);
@@ -86,6 +92,9 @@ export function accessCalls({ call, read, get, pages, subscriptionId }: Calls) {
         }
         return found;
       },
+      /** One page, newest first. */
+      page: async (query: Record<string, string>, nextLink?: string) =>
+        page(shapes.auditEntry, await fleet('auditLog'), query, nextLink),
       verify: async () => get(shapes.auditVerification, await fleet('auditLogVerification')),
     },
   };

@@ -119,7 +119,7 @@ export function clientOver(send: Send, options: CallOptions) {
     subscriptionId,
     subscriptions: () => list(shapes.subscription, paths.subscriptions),
 
-    ...accessCalls({ call, read, get, pages, subscriptionId }),
+    ...accessCalls({ call, read, get, pages, page, subscriptionId }),
 
     /** What the caller sees of all vaults. Lists come by the page, as they are scrolled. */
     estate: {

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Access } from '../../access/index.ts';
 import { type AuditRow, listAudit } from '../../catalog/index.ts';
-import type { AuditEntry } from '../client/index.ts';
-import { parseMoment } from '../filter.ts';
+import { type AuditEntry, auditStatuses } from '../client/index.ts';
+import { filterWord, parseFilter, parseMoment } from '../filter.ts';
 import { pageOf, pageWish } from '../protocol/paging.ts';
 import { type ApiScope, query, subscriptionPath } from '../scope.ts';
 
@@ -31,10 +31,14 @@ export function registerAudit(app: FastifyInstance, scope: ApiScope, access: Acc
 
   app.get(`${path}/auditLog`, async (request) => {
     const wish = pageWish(request, [0]);
+    const filter = parseFilter(query(request, '$filter'), ['principalName', 'status', 'requestId']);
     const since = query(request, 'since');
     const rows = await listAudit(db, {
       before: wish.after?.[0],
       limit: wish.size + 1,
+      principalName: filter.get('principalname'),
+      status: filterWord(filter, 'status', auditStatuses),
+      requestId: filter.get('requestid'),
       ...(since === undefined ? {} : { since: parseMoment(since) }),
     });
     const { value, ...rest } = pageOf(request, wish, rows, ({ seq }) => [seq]);

@@ -54,6 +54,8 @@ export const roleAssignment = z.object({
 });
 export type RoleAssignment = z.infer<typeof roleAssignment>;
 
+export const auditStatuses = ['Started', 'Succeeded', 'Failed', 'Refused'] as const;
+
 export const auditEntry = z.object({
   ...resource,
   properties: z.object({
@@ -64,7 +66,7 @@ export const auditEntry = z.object({
     action: z.string(),
     resource: z.string(),
     /** `Started` without an end with the same request id: the service died meanwhile. */
-    status: z.enum(['Started', 'Succeeded', 'Failed', 'Refused']),
+    status: z.enum(auditStatuses),
     httpStatus: z.number().optional(),
     requestId: z.string(),
     address: z.string(),
