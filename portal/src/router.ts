@@ -5,8 +5,8 @@ import { jobRoutes } from './pages/jobs/routes.ts';
 import { machineRoutes } from './pages/machines/routes.ts';
 import { overviewRoutes } from './pages/overview/routes.ts';
 import { policyRoutes } from './pages/policies/routes.ts';
-import { protectRoutes } from './pages/protect/routes.ts';
 import { restoreRoutes } from './pages/restore/routes.ts';
+import { settingsRoutes } from './pages/settings/routes.ts';
 import { vaultRoutes } from './pages/vaults/routes.ts';
 import { rootRoute } from './root-route.ts';
 import { PageFailed } from './shell/page-failed.tsx';
@@ -18,12 +18,12 @@ export const router = createRouter({
     ...overviewRoutes,
     ...machineRoutes,
     ...itemRoutes,
-    ...protectRoutes,
     ...restoreRoutes,
     ...vaultRoutes,
     ...policyRoutes,
     ...jobRoutes,
     ...hostRoutes,
+    ...settingsRoutes,
   ]),
   defaultPreload: 'intent',
   defaultErrorComponent: PageFailed,

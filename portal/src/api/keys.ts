@@ -4,9 +4,12 @@ import type { ItemAddress, VaultAddress } from '../../../src/api/client/browser.
 export const keys = {
   overview: ['overview'] as const,
   hosts: ['hosts'] as const,
+  people: ['people'] as const,
+  clients: ['clients'] as const,
+  roles: ['roles'] as const,
+  audit: (query: object) => ['audit', query] as const,
   machines: ['machines'] as const,
   machine: (group: string, name: string) => ['machines', group, name] as const,
-  protectable: (at: VaultAddress) => ['machines', 'protectable', at.resourceGroup, at.vault] as const,
   vaults: ['vaults'] as const,
   vault: (at: VaultAddress) => ['vaults', at.resourceGroup, at.vault] as const,
   store: (at: VaultAddress) => ['stores', at.resourceGroup, at.vault] as const,

@@ -1,6 +1,10 @@
 import {
   DesktopRegular,
+  DocumentSearchRegular,
   HomeRegular,
+  PeopleRegular,
+  PersonKeyRegular,
+  PlugConnectedRegular,
   ServerRegular,
   ShieldTaskRegular,
   TaskListLtrRegular,
@@ -31,6 +35,12 @@ export const navGroups: readonly { title?: string; items: readonly NavItem[] }[]
   },
   {
     title: 'Manage',
-    items: [{ text: 'Hosts', to: '/hosts', icon: ServerRegular }],
+    items: [
+      { text: 'Hosts', to: '/hosts', icon: ServerRegular },
+      { text: 'Users', to: '/people', icon: PeopleRegular },
+      { text: 'Clients', to: '/clients', icon: PlugConnectedRegular },
+      { text: 'Role assignments', to: '/roles', icon: PersonKeyRegular },
+      { text: 'Audit log', to: '/audit', icon: DocumentSearchRegular },
+    ],
   },
 ];

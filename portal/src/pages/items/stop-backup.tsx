@@ -1,4 +1,4 @@
-import { Button, Field, Input, Radio, RadioGroup } from '@fluentui/react-components';
+import { Button, Radio, RadioGroup } from '@fluentui/react-components';
 import { StopRegular } from '@fluentui/react-icons';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -7,6 +7,7 @@ import { client } from '../../api/client.ts';
 import { keys } from '../../api/keys.ts';
 import { AskDialog } from '../../parts/ask-dialog.tsx';
 import { counted } from '../../parts/format.ts';
+import { TypedName } from '../../parts/typed-name.tsx';
 import { runJob } from '../../shell/notices.ts';
 import { isBackedUp, stateOf } from './item-state.ts';
 
@@ -63,9 +64,7 @@ export function StopBackup({ at, item }: { at: ItemAddress; item: ProtectedItem 
               ? '.'
               : `; for ${counted(days, 'day')} they can be brought back, then they are gone for good.`}
           </p>
-          <Field label={`Type the name of the item, ${name}`} required>
-            <Input value={typed} autoComplete="off" onChange={(_event, { value }) => setTyped(value)} />
-          </Field>
+          <TypedName kind="item" name={name} value={typed} onChange={setTyped} />
         </>
       )}
     </AskDialog>

@@ -12,6 +12,7 @@ import { readItemSearch } from '../items/item-search.ts';
 import { ItemsTable } from '../items/items-table.tsx';
 import { readJobSearch } from '../jobs/job-search.ts';
 import { JobsTable } from '../jobs/jobs-table.tsx';
+import { DeleteVault } from './delete-vault.tsx';
 import { VaultOverview } from './vault-overview.tsx';
 import { VaultPolicies } from './vault-policies.tsx';
 import { VaultProperties } from './vault-properties.tsx';
@@ -34,12 +35,18 @@ export function VaultPage() {
       fill={tab === 'items' || tab === 'jobs'}
       commands={
         <>
-          <PageButton to="/protect" search={{ group, vault }} appearance="subtle" icon={<AddRegular />}>
+          <PageButton
+            to="/machines"
+            search={{ state: 'NotProtected' }}
+            appearance="subtle"
+            icon={<AddRegular />}
+          >
             Backup
           </PageButton>
           <Button appearance="subtle" icon={<ArrowSyncRegular />} onClick={() => void found.refetch()}>
             Refresh
           </Button>
+          {found.data !== undefined && <DeleteVault vault={found.data} />}
         </>
       }
     >

@@ -1,6 +1,12 @@
-import { Subtitle1 } from '@fluentui/react-components';
+import { makeStyles, Subtitle1, tokens } from '@fluentui/react-components';
 import type { Vault } from '../../../../src/api/client/browser.ts';
 import { Essentials } from '../../parts/essentials.tsx';
+import { EditImmutability } from './edit-immutability.tsx';
+import { EditSoftDelete } from './edit-soft-delete.tsx';
+
+const useStyles = makeStyles({
+  actions: { display: 'flex', flexWrap: 'wrap', gap: tokens.spacingHorizontalM },
+});
 
 const immutabilityWords = {
   Disabled: 'Disabled',
@@ -9,7 +15,9 @@ const immutabilityWords = {
 } as const;
 
 export function VaultProperties({ vault }: { vault: Vault }) {
-  const { securitySettings, holdfast } = vault.properties;
+  const styles = useStyles();
+  const { securitySettings, holdfast, redundancySettings } = vault.properties;
+  const isReplicated = redundancySettings?.standardTierStorageRedundancy === 'GeoRedundant';
   const { softDeleteSettings, immutabilitySettings } = securitySettings;
   return (
     <>
@@ -28,9 +36,19 @@ export function VaultProperties({ vault }: { vault: Vault }) {
           ['Key file', holdfast.encryption.keyFile && <code key="file">{holdfast.encryption.keyFile}</code>],
         ]}
       />
+      <div className={styles.actions}>
+        <EditImmutability vault={vault} />
+        <EditSoftDelete vault={vault} />
+      </div>
       <Subtitle1 as="h2">Store</Subtitle1>
       <Essentials
         entries={[
+          [
+            'Redundancy',
+            isReplicated
+              ? 'Geo-redundant: a replica holds a second copy'
+              : 'Locally redundant: without a replica, this is the only copy',
+          ],
           ['Place', <code key="place">{holdfast.storePath}</code>],
           ['Store id', <code key="id">{holdfast.storeId}</code>],
           ['Resource id', <code key="resource">{vault.id}</code>],
