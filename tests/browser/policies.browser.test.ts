@@ -1,6 +1,9 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newFirstRunCode } from '../../src/access/index.ts';
+import { getItem, insertItem, insertPolicy, updateItem } from '../../src/catalog/index.ts';
+import { underPolicy } from '../../src/jobs/policies.ts';
+import { defaultPolicy, enhancedPolicy } from '../../src/protection/index.ts';
 import { type ApiServer, createApiServer } from '../support/api-server.ts';
 import { builtPortal, expectAccessible, keepPictures, startBrowser, type TestBrowser } from './browser.ts';
 
@@ -148,4 +151,54 @@ it('shows what an edit does to the items under a policy, and who they are', asyn
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await page.getByRole('tab', { name: 'Backup policies', selected: true }).waitFor();
   await page.getByRole('link', { name: 'Long-term' }).waitFor({ state: 'detached' });
+});
+
+it('leads VMs to crash-consistent backup by either way, and names those that cannot follow', async () => {
+  const { estate } = server;
+  const { db } = estate.workshop;
+  const address = `${vaultAddress}/policies/EnhancedPolicy/crash-consistent`;
+  // Two more VMs; one has disks that no crash-consistent backup can be made of.
+  await insertPolicy(db, estate.vault.vault_id, enhancedPolicy);
+  await updateItem(db, estate.itemId, underPolicy(enhancedPolicy, estate.now));
+  for (const name of ['api', 'db']) {
+    const vmUuid = estate.host.addMachine(name, { vda: 4096 });
+    await insertItem(db, { ...(await estate.item()), item_id: name, vm_uuid: vmUuid, vm_name: name });
+  }
+  const { getMachine } = estate.host;
+  estate.host.getMachine = async (...args) => {
+    const machine = await getMachine(...args);
+    if (machine.name !== 'db') return machine;
+    return { ...machine, disks: machine.disks.map((disk) => ({ ...disk, cache: 'unsafe' })) };
+  };
+
+  // Option 1: only api gets another policy like this one.
+  await go(`${vaultAddress}/policies/EnhancedPolicy`);
+  await page.getByRole('link', { name: 'Move to crash-consistent backup' }).click();
+  const able = page.getByRole('region', { name: 'VMs to move' });
+  await able.getByText("Can't follow").waitFor();
+  expect(await able.getByLabel('db').isDisabled()).toBe(true);
+  await able.getByLabel('web').uncheck();
+  await checkPage('policy-move');
+  await page.getByRole('button', { name: 'Create policy and move 1 VM' }).click();
+  await able.getByLabel('api').waitFor({ state: 'detached' });
+  await expect
+    .poll(async () => (await getItem(db, 'api')).policy_name, { timeout: 30_000 })
+    .toBe('EnhancedPolicy-crash');
+
+  // Option 2: the policy is edited, db stays behind, the policy is put back.
+  await page.getByLabel('Edit this policy, for all VMs under it').check();
+  await page.getByText("db can't follow.").waitFor();
+  await page.getByRole('button', { name: 'Update policy' }).click();
+  await page.getByRole('button', { name: 'Try again' }).waitFor();
+  await page.getByText('Put the policy back; or', { exact: false }).waitFor();
+  await checkPage('policy-moved');
+  await page.getByRole('button', { name: /^Notifications/ }).click();
+  await page.getByText(/Could not follow: db: /).waitFor();
+  await page.keyboard.press('Escape');
+  // With db under another policy, the next try reaches everybody who is left.
+  await updateItem(db, 'db', underPolicy(defaultPolicy, estate.now));
+  await go(address);
+  await page.getByText('EnhancedPolicy makes only crash-consistent backups.').waitFor();
+  await page.getByRole('button', { name: 'Put the policy back' }).click();
+  await page.getByRole('button', { name: 'Update policy' }).waitFor();
 });

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import type { PolicyEditPreview, VaultAddress } from '../../../../src/api/client/browser.ts';
 import { itemOf, itemParams } from '../../api/addresses.ts';
 import { client } from '../../api/client.ts';
+import { keys } from '../../api/keys.ts';
 import { counted, spaced } from '../../parts/format.ts';
 import { PageLink } from '../../parts/links.tsx';
 import { PlainTable } from '../../parts/plain-table.tsx';
@@ -20,7 +21,7 @@ export type Member = PolicyEditPreview['members'][number];
 /** What saving would do to the items under the policy. */
 export function useEditEffect(at: VaultAddress, policyName: string, policyProperties: unknown) {
   return useQuery({
-    queryKey: ['policy-edit-preview', at, policyName, policyProperties] as const,
+    queryKey: [...keys.policy(at, policyName), 'effect', policyProperties],
     queryFn: () => client.policies.previewEdit(at, { policyName, policyProperties }),
     placeholderData: (before) => before,
   });

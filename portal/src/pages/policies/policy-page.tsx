@@ -1,5 +1,5 @@
 import { Spinner, Tab, TabList } from '@fluentui/react-components';
-import { CopyRegular, EditRegular } from '@fluentui/react-icons';
+import { CopyRegular, EditRegular, FlashRegular } from '@fluentui/react-icons';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import type { Policy, VaultAddress } from '../../../../src/api/client/browser.ts';
@@ -81,6 +81,16 @@ function Commands({ at, policy }: { at: VaultAddress; policy: Policy }) {
       >
         Create another like it
       </PageButton>
+      {policy.properties.policyType === 'V2' && (
+        <PageButton
+          to="/vaults/$group/$vault/policies/$policy/crash-consistent"
+          params={params}
+          appearance="subtle"
+          icon={<FlashRegular />}
+        >
+          Move to crash-consistent backup
+        </PageButton>
+      )}
       <DeletePolicy at={at} policy={policy} />
     </>
   );

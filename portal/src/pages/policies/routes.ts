@@ -35,4 +35,9 @@ export const policyRoutes = [
     path: '/vaults/$group/$vault/policies/$policy/edit',
     component: lazyRouteComponent(() => import('./edit-policy-page.tsx'), 'EditPolicyPage'),
   }),
+  createRoute({
+    getParentRoute: () => rootRoute,
+    path: '/vaults/$group/$vault/policies/$policy/crash-consistent',
+    component: lazyRouteComponent(() => import('./crash-consistent-page.tsx'), 'CrashConsistentPage'),
+  }),
 ] as const;
