@@ -105,7 +105,9 @@ it('restores one disk from the link of a point, after the network was away', asy
   await main().getByLabel('Restore from').selectOption('vault');
   await page.context().setOffline(true);
   await button('Next: Review + restore').click();
-  await main().getByText('ServiceUnreachable').waitFor();
+  // Whatever else is on the page may be asked for meanwhile, too.
+  const away = main().getByRole('alert').filter({ hasText: 'The restore could not be validated' });
+  await away.getByText('ServiceUnreachable').waitFor();
   await page.context().setOffline(false);
   await button('Validate again').click();
   await passed().waitFor();

@@ -29,7 +29,7 @@ const columnsOf = (at: ItemAddress): Column<RecoveryPoint>[] => [
     grow: 2.1,
     render: (point) => consistencyWord(point.properties.recoveryPointType),
   },
-  { key: 'tier', title: 'Recovery type', grow: 2.6, render: tiersOf },
+  { key: 'tier', title: 'Recovery type', grow: 2.75, render: tiersOf },
   {
     key: 'tag',
     title: 'Kept by',
@@ -56,6 +56,8 @@ const columnsOf = (at: ItemAddress): Column<RecoveryPoint>[] => [
   {
     key: 'size',
     title: 'Size',
+    // All points of a VM have much the same; the restore shows it.
+    hidden: true,
     grow: 1.1,
     align: 'end',
     render: (point) => formatBytes(sizeOf(point)),
@@ -78,6 +80,7 @@ const columnsOf = (at: ItemAddress): Column<RecoveryPoint>[] => [
   {
     key: 'restore',
     title: 'Actions',
+    grow: 1.1,
     render: (point) => (
       <PageLink
         to="/vaults/$group/$vault/items/$vmGroup/$vm/restore"
