@@ -5,6 +5,7 @@ import { jobRoutes } from './pages/jobs/routes.ts';
 import { machineRoutes } from './pages/machines/routes.ts';
 import { overviewRoutes } from './pages/overview/routes.ts';
 import { policyRoutes } from './pages/policies/routes.ts';
+import { protectRoutes } from './pages/protect/routes.ts';
 import { restoreRoutes } from './pages/restore/routes.ts';
 import { settingsRoutes } from './pages/settings/routes.ts';
 import { vaultRoutes } from './pages/vaults/routes.ts';
@@ -18,6 +19,7 @@ export const router = createRouter({
     ...overviewRoutes,
     ...machineRoutes,
     ...itemRoutes,
+    ...protectRoutes,
     ...restoreRoutes,
     ...vaultRoutes,
     ...policyRoutes,

@@ -10,6 +10,7 @@ export const keys = {
   audit: (query: object) => ['audit', query] as const,
   machines: ['machines'] as const,
   machine: (group: string, name: string) => ['machines', group, name] as const,
+  protectable: (at: VaultAddress) => ['machines', 'protectable', at.resourceGroup, at.vault] as const,
   vaults: ['vaults'] as const,
   vault: (at: VaultAddress) => ['vaults', at.resourceGroup, at.vault] as const,
   store: (at: VaultAddress) => ['stores', at.resourceGroup, at.vault] as const,

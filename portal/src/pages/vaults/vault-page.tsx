@@ -35,12 +35,7 @@ export function VaultPage() {
       fill={tab === 'items' || tab === 'jobs'}
       commands={
         <>
-          <PageButton
-            to="/machines"
-            search={{ state: 'NotProtected' }}
-            appearance="subtle"
-            icon={<AddRegular />}
-          >
+          <PageButton to="/protect" search={{ group, vault }} appearance="subtle" icon={<AddRegular />}>
             Backup
           </PageButton>
           <Button appearance="subtle" icon={<ArrowSyncRegular />} onClick={() => void found.refetch()}>
