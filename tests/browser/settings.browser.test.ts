@@ -34,7 +34,10 @@ const main = () => page.locator('#main');
 const dialog = () => page.getByRole('dialog');
 
 /** No dialog lies over the page any more, nor hides it from those who hear it. */
-const closed = () => page.locator('#root:not([aria-hidden])').waitFor();
+const closed = async () => {
+  await dialog().waitFor({ state: 'detached' });
+  await page.locator('#root:not([aria-hidden])').waitFor();
+};
 
 async function checkPage(name: string): Promise<void> {
   await expectAccessible(page);
@@ -155,6 +158,9 @@ it('adds a client, and shows its secret once', async () => {
   await closed();
   await main().getByText('Client secret').waitFor();
   await checkPage('client-made');
+  page.once('dialog', (asked) => void asked.dismiss());
+  await page.getByRole('link', { name: 'Users' }).click();
+  await main().getByText('Client secret').waitFor();
   await main().getByRole('button', { name: 'I have kept it' }).click();
   await main().getByText('Client secret').waitFor({ state: 'detached' });
   await main().getByRole('button', { name: 'Delete terraform' }).click();

@@ -26,13 +26,13 @@ const tones: Record<AuditEntry['properties']['status'], Tone> = {
 };
 
 const columns: Column<AuditEntry>[] = [
-  { key: 'time', title: 'Time', grow: 1.3, render: ({ properties }) => <Time at={properties.time} /> },
+  { key: 'time', title: 'Time', grow: 1.6, render: ({ properties }) => <Time at={properties.time} /> },
   { key: 'who', title: 'Who', render: ({ properties }) => properties.principalName },
   {
     key: 'action',
     title: 'What',
     grow: 2.5,
-    render: ({ properties }) => <span title={properties.action}>{properties.action}</span>,
+    render: ({ properties }) => <span title={properties.action}>{afterProvider(properties.action)}</span>,
   },
   {
     key: 'resource',
@@ -63,6 +63,8 @@ const columns: Column<AuditEntry>[] = [
   },
 ];
 
+/** The provider before it is long, and nearly always the same. */
+const afterProvider = (action: string) => action.replace(/^[A-Za-z]+\.[A-Za-z]+\//, '');
 const lastOf = (id: string) => id.slice(id.lastIndexOf('/') + 1);
 
 /** Who has written what, newest first. */

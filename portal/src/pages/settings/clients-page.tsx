@@ -8,6 +8,7 @@ import {
 } from '@fluentui/react-components';
 import { AddRegular } from '@fluentui/react-icons';
 import { useQueryClient } from '@tanstack/react-query';
+import { useBlocker } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { Client, ClientSecret } from '../../../../src/api/client/browser.ts';
 import { client as api } from '../../api/client.ts';
@@ -68,6 +69,10 @@ export function ClientsPage() {
 
 /** What a program needs; the service does not tell the secret again. */
 function Secret({ made, onKept }: { made: ClientSecret; onKept(): void }) {
+  useBlocker({
+    shouldBlockFn: () => !window.confirm('The secret is not shown again. Leave without having kept it?'),
+    enableBeforeUnload: true,
+  });
   const { tenantId, clientId, clientSecret, subscriptionId, endpoint } = made.credentials;
   const entries: [string, string][] = [
     ['Client secret', clientSecret],

@@ -40,8 +40,8 @@ export function DeleteVault({ vault }: { vault: Vault }) {
       onConfirm={remove}
     >
       <p>
-        A vault can be deleted once it has no backup items, soft-deleted ones included. Its policies, its jobs
-        and the roles that were given at it go with it. The files of its store stay at{' '}
+        A vault can be deleted once it has no backup items, soft-deleted ones included. Its policies and the
+        roles that were given at it go with it. The files of its store stay at{' '}
         <code>{vault.properties.holdfast.storePath}</code>.
       </p>
       <TypedName kind="vault" name={vault.name} value={typed} onChange={setTyped} />
