@@ -1,6 +1,8 @@
 import {
+  type AlertRow,
   countJobsByStatus,
   type ItemRow,
+  listAlerts,
   listHosts,
   listItems,
   listVaults,
@@ -32,10 +34,11 @@ export async function overviewOf(scope: ApiScope, sees: (id: string) => boolean)
   const vaults = (await listVaults(db)).filter((vault) => sees(ids.vault(vault)));
   const byId = new Map(vaults.map((vault) => [vault.vault_id, vault]));
   const items = (await listItems(db)).filter((item) => byId.has(item.vault_id));
-  const [hosts, machines, jobs, stores] = await Promise.all([
+  const [hosts, machines, jobs, alerts, stores] = await Promise.all([
     hostsOf(scope, sees),
     scope.workshop.estate.listMachines(),
     countJobsByStatus(db, since),
+    listAlerts(db, { withResolved: false, withDismissed: false, limit: maxAttention }),
     Promise.all(vaults.map((vault) => storeOf(scope, vault))),
   ]);
 
@@ -51,6 +54,7 @@ export async function overviewOf(scope: ApiScope, sees: (id: string) => boolean)
   const attention = [
     ...hosts.attention,
     ...stores.flatMap((store) => store.attention),
+    ...alerts.flatMap((alert) => attentionOfAlert(scope, alert, byId, sees)),
     ...items.flatMap((item) => attentionOf(scope, byId.get(item.vault_id), item, now)),
   ].sort((a, b) => a.severity.localeCompare(b.severity));
 
@@ -123,6 +127,22 @@ async function storeOf({ workshop, ids }: ApiScope, vault: VaultRow): Promise<St
       attention: [{ severity: 'error', kind: 'VaultNotReady', name: vault.name, resourceId, message }],
     };
   }
+}
+
+/** Nothing of those kinds that the overview finds by itself. */
+function attentionOfAlert(
+  { ids }: ApiScope,
+  alert: AlertRow,
+  vaults: ReadonlyMap<string, VaultRow>,
+  sees: (id: string) => boolean,
+): Attention[] {
+  const { kind, message, target } = alert;
+  if (kind === 'HostUnreachable' || kind === 'BackupFailed') return [];
+  const vault = alert.vault_id === null ? undefined : vaults.get(alert.vault_id);
+  const resourceId = vault === undefined ? ids.group(alert.host_group ?? '') : ids.vault(vault);
+  if (alert.vault_id === null ? !sees(resourceId) : vault === undefined) return [];
+  const severity = alert.severity === 2 ? 'warning' : 'error';
+  return [{ severity, kind, name: target, resourceId, message }];
 }
 
 /** At most one thing of an item: the gravest. */

@@ -378,7 +378,7 @@ export class JobEngine {
     if (status === undefined) return false;
     const write =
       error === undefined || waitMs === undefined
-        ? this.#ending(jobId, status, error)
+        ? this.#ending(jobId, status, error, running.context)
         : this.#waiting(jobId, running, error, waitMs);
     for (let attempt = 1; attempt <= recordAttempts; attempt++) {
       try {
@@ -396,8 +396,11 @@ export class JobEngine {
     return false;
   }
 
-  #ending(jobId: string, status: JobStatus, error: JobError | undefined) {
+  #ending(jobId: string, status: JobStatus, error: JobError | undefined, context: JobContext<unknown>) {
+    // Cancelled while it waited, it has no next try.
+    const { [nextTry]: next, ...properties } = context.properties;
     const end = {
+      ...(next !== undefined && { property_bag_json: JSON.stringify(properties) }),
       status,
       ended_at: catalogTime(this.#clock.now()),
       ...(error && { error_json: JSON.stringify(error) }),
@@ -416,7 +419,8 @@ export class JobEngine {
       error_json: JSON.stringify(error),
       property_bag_json: JSON.stringify(properties),
     };
-    return (tx: Database) => postponeJob(tx, jobId, wait, `${error.message} It is tried again at ${shown}.`);
+    return (tx: Database) =>
+      postponeJob(tx, jobId, wait, `${error.message.replace(/\.?$/, '.')} It is tried again at ${shown}.`);
   }
 
   async #outcome(

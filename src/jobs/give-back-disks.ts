@@ -37,8 +37,7 @@ export async function giveBackDisks(
         onlyOnHost.length > 0
           ? `${onlyOnHost.length} recovery points of '${item.vm_name}' exist only as snapshots; its disks keep their layers.`
           : `A backup of '${item.vm_name}' is running; its disks keep their layers.`,
-      action:
-        'Resume protection and let a backup complete: it brings what is missing to the vault. Then stop protection again.',
+      action: adviceFor(item, onlyOnHost.length > 0),
     });
     return 'CompletedWithWarnings';
   }
@@ -49,6 +48,13 @@ export async function giveBackDisks(
     removeLayers(workshop, item, context.signal),
   );
   return removed ? 'Completed' : 'CompletedWithWarnings';
+}
+
+function adviceFor(item: ItemRow, isOnlyOnHost: boolean): string {
+  if (item.state === 'SoftDeleted') return 'Do nothing: the layers go when the deleted data is purged.';
+  if (isOnlyOnHost)
+    return 'If nobody needs these recovery points, delete them ("holdfast recovery-point delete"). Or resume protection, and stop it again once they have expired.';
+  return 'Stop protection again when the backup has ended.';
 }
 
 /**

@@ -8,7 +8,7 @@ import type { StoredPoint } from './stored-point.ts';
 /** The row of a point that the host has just frozen, and the definition beside it. */
 export function pointRowOf(
   item: ItemRow,
-  frozen: FrozenPoint,
+  frozen: FrozenPoint & Pick<StoredPoint, 'isBeforeRestore'>,
   { jobId, basis, runAt }: { jobId: string; basis: PointBasis; runAt: string | null },
 ): { point: PointRow; definitionJson: string } {
   const { definition, ...stored } = frozen;

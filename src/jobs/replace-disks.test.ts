@@ -58,6 +58,7 @@ it.each(['snapshot', 'vault'] as const)(
     expect((await estate.host.getMachine(estate.vmUuid)).state).toBe('running');
     const [, before] = await points();
     expect(before).toMatchObject({ job_id: jobId, in_snapshot: 1, in_vault: 0 });
+    expect(JSON.parse(before?.frozen_json ?? '{}')).toMatchObject({ isBeforeRestore: true });
     const { 'Recovery point of the replaced disks': named } = JSON.parse(
       record?.job.property_bag_json ?? '{}',
     );

@@ -128,7 +128,13 @@ async function finish(
 ): Promise<JobStatus> {
   if ((await findPoint(workshop.db, item.item_id, before.pointId)) === undefined) {
     const takenAt = Temporal.Instant.from(before.takenAt);
-    const { point, definitionJson } = pointRowOf(item, before, {
+    const restored = context.payload.point.takenAt;
+    const kept = {
+      ...before,
+      isBeforeRestore: true,
+      consistencyReason: `What '${item.vm_name}' had before its disks became those of ${restored}.`,
+    };
+    const { point, definitionJson } = pointRowOf(item, kept, {
       jobId: context.jobId,
       basis: scheduledBasis(lastPolicyOf(item), takenAt, []),
       runAt: null,

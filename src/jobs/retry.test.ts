@@ -145,6 +145,7 @@ it('is cancelled while it waits, and leaves nothing behind', async () => {
     status: 'Cancelled',
     error: { code: 'UserErrorJobSuccessfullyCancelled' },
   });
+  expect((await findJob(db, jobId))?.job.property_bag_json).not.toContain('Next try');
   expect(await listPoints(db, estate.itemId)).toEqual([]);
   await pass(30);
   expect((await jobOf(jobId)).status).toBe('Cancelled');

@@ -11,8 +11,8 @@ import {
   type DiskTransfer,
   deletePoint,
   extendPoint,
-  type FrozenPoint,
   retainedPoint,
+  type StoredPoint,
   startRestore,
   undeletePoint,
 } from '../../jobs/index.ts';
@@ -42,7 +42,7 @@ const azureConsistency = {
 } as const;
 
 function present(scope: ApiScope, vault: VaultRow, item: ItemRow, point: PointRow): RecoveryPoint {
-  const frozen = JSON.parse(point.frozen_json) as FrozenPoint;
+  const frozen = JSON.parse(point.frozen_json) as StoredPoint;
   const transfers = point.transfer_json === null ? [] : (JSON.parse(point.transfer_json) as DiskTransfer[]);
   const end = endOfRow(item, point);
   return {
@@ -77,6 +77,7 @@ function present(scope: ApiScope, vault: VaultRow, item: ItemRow, point: PointRo
       holdfast: {
         jobId: point.job_id,
         inReplica: point.in_replica === 1,
+        ...(frozen.isBeforeRestore === true && { isBeforeRestore: true }),
         keptUntil: end.by,
         ...(end.by === 'removal' || end.by === 'purge'
           ? { removalTime: end.at.toString({ fractionalSecondDigits: 3 }) }

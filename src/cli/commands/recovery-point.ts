@@ -45,7 +45,7 @@ export function addRecoveryPointCommands(program: Command, cli: Cli): void {
         name,
         call.time(properties.recoveryPointTime),
         consistencyWords[properties.recoveryPointType],
-        tiers(properties),
+        `${tiers(properties)}${properties.holdfast.isBeforeRestore ? ', before a restore' : ''}`,
         formatBytes(storedBytes(properties)),
         expiry(call, properties),
       ],

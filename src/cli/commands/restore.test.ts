@@ -3,8 +3,11 @@ import { job, point } from '../testing/samples.ts';
 import { accepted, world } from '../testing/scripted-service.ts';
 
 describe('restoring', () => {
-  test('restoring the latest point takes the newest that the tier has', async () => {
+  test('restoring the latest point takes the newest that the tier has, and none that a restore replaced', async () => {
+    const replaced = point('4', '2026-11-22T05:00:00Z', ['InstantRP']);
+    replaced.properties.holdfast.isBeforeRestore = true;
     const points = [
+      replaced,
       point('1', '2026-11-19T05:00:00Z', ['HardenedRP']),
       point('3', '2026-11-21T05:00:00Z', ['InstantRP']),
       point('2', '2026-11-20T05:00:00Z', ['HardenedRP']),

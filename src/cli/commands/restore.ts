@@ -198,7 +198,10 @@ async function restore(
   return startedJob(call, client, accepted);
 }
 
-/** The id as given, or the newest point that the wanted tier still has. */
+/**
+ * The id as given, or the newest point that the wanted tier still has; not what a restore replaced, for whoever restores
+ * once more wants that least.
+ */
 async function pointOf(
   client: HoldfastClient,
   at: ItemAddress,
@@ -209,12 +212,14 @@ async function pointOf(
     tier ?? 'any'
   ];
   const points = (await client.recoveryPoints.list(at)).filter(({ properties }) =>
-    from === 'replica'
-      ? properties.holdfast.inReplica === true
-      : properties.recoveryPointTierDetails.some(
-          ({ type, status }) =>
-            status === 'Valid' && (from === 'primary' ? ['HardenedRP'] : wanted).includes(type),
-        ),
+    properties.holdfast.isBeforeRestore === true
+      ? false
+      : from === 'replica'
+        ? properties.holdfast.inReplica === true
+        : properties.recoveryPointTierDetails.some(
+            ({ type, status }) =>
+              status === 'Valid' && (from === 'primary' ? ['HardenedRP'] : wanted).includes(type),
+          ),
   );
   const newest = points
     .toSorted(

@@ -165,6 +165,11 @@ const kinds: Record<Attention['kind'], string> = {
   HostUnreachable: 'Host unreachable',
   VaultNotReady: 'Vault not ready',
   SoftDeleted: 'Soft deleted',
+  JobFailed: 'Failed job',
+  RecoveryPointsDamaged: 'Damaged recovery points',
+  VerificationOverdue: 'Verification overdue',
+  StoreNearlyFull: 'Store nearly full',
+  GuestNotThawed: 'Guest not thawed',
 };
 
 /** What somebody who has just begun does next. */

@@ -40,7 +40,9 @@ export function RestorePage() {
     b.properties.recoveryPointTime.localeCompare(a.properties.recoveryPointTime),
   );
   const point =
-    search.point === undefined ? newestFirst[0] : newestFirst.find(({ name }) => name === search.point);
+    search.point === undefined
+      ? (newestFirst.find(({ properties }) => properties.holdfast.isBeforeRestore !== true) ?? newestFirst[0])
+      : newestFirst.find(({ name }) => name === search.point);
   const isComplete = point !== undefined && Object.keys(missingIn(form, point, vm)).length === 0;
   const can: Record<RestoreStep, boolean> = {
     point: true,

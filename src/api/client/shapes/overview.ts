@@ -4,7 +4,19 @@ import { z } from 'zod';
 /** What somebody should look at, the worst first. */
 export const attention = z.object({
   severity: z.enum(['error', 'warning']),
-  kind: z.enum(['BackupFailed', 'BackupOverdue', 'HostUnreachable', 'VaultNotReady', 'SoftDeleted']),
+  kind: z.enum([
+    'BackupFailed',
+    'BackupOverdue',
+    'HostUnreachable',
+    'VaultNotReady',
+    'SoftDeleted',
+    // Of the open alerts, those that nothing above tells of.
+    'JobFailed',
+    'RecoveryPointsDamaged',
+    'VerificationOverdue',
+    'StoreNearlyFull',
+    'GuestNotThawed',
+  ]),
   /** What it is about: its name, and its resource id. */
   name: z.string(),
   resourceId: z.string(),

@@ -30,6 +30,8 @@ export const recoveryPoint = z.object({
       jobId: z.string().optional(),
       /** The vault's second store has it, too, or it alone. */
       inReplica: z.boolean().optional(),
+      /** What the VM had before a restore replaced its disks. */
+      isBeforeRestore: z.boolean().optional(),
       /**
        * What ends the point: its expiry; its removal, when it is soft-deleted; the purge of its item, when that is; or,
        * where protection is stopped, nothing but deleting the data.
