@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { fileSystemBackend, openStore, type RepairStep } from '../index.ts';
+import { openStore, type RepairStep } from '../index.ts';
 import { packEntryBytes, packFooterBytes } from '../pack-format.ts';
 import {
   damageOptions,
@@ -11,7 +11,6 @@ import {
   packIdOf,
   twoPoints,
 } from '../testing/damaged-store.ts';
-import { ForgetfulFiles } from '../testing/forgetful-files.ts';
 import { backUp, restore, testChunkBytes } from '../testing/model-disk.ts';
 import { MovableClock } from '../testing/movable-clock.ts';
 
@@ -203,54 +202,5 @@ describe('a repair', () => {
     const report = await store.repair(execute);
     expect(report.failed).toEqual([{ target: packs[0], message: 'refused' }]);
     expect((await store.verify()).damagedPacks.map(({ pack }) => pack)).toEqual([packIdOf(packs[0] ?? '')]);
-  });
-});
-
-describe('a crash at any write', () => {
-  test('of a verification and a repair leaves a store that can be repaired, and never less of any point (borg #5325)', async () => {
-    const made = await twoPoints();
-    const [oldPack = '', newPack = ''] = made.packs;
-    // Old: its header. New: cut behind the fourteenth frame. A marker gone, a segment damaged.
-    flip(made.backend.objects.get(oldPack) ?? Buffer.alloc(0), 3);
-    const { bytes, entries } = entriesOf(made.backend, newPack);
-    made.backend.objects.set(newPack, bytes.subarray(0, entries[14]?.offset));
-    made.backend.objects.delete('packs/marker');
-    const directory = '/srv/store';
-    const files = new ForgetfulFiles();
-    {
-      const backend = fileSystemBackend(directory, files);
-      await using _lock = await backend.lock({ create: true });
-      for (const [name, content] of made.backend.objects) await backend.put(name, [content]);
-    }
-    const crashes: { call: string; files: ForgetfulFiles }[] = [];
-    const store = await openStore(fileSystemBackend(directory, files), damageOptions);
-    files.onCall = (call) => {
-      // What is lost, and what is kept, changes with these.
-      if (!/^(sync|rename|unlink) /.test(call) || call.endsWith('(done)')) return;
-      for (const what of ['lost', 'kept'] as const) crashes.push({ call, files: files.clone(what) });
-    };
-    await store.verify();
-    expect((await store.repair(execute)).salvagedChunks).toBe(14);
-    await store[Symbol.asyncDispose]();
-    files.onCall = () => {};
-    expect(crashes.length).toBeGreaterThan(25);
-    for (const crash of crashes) {
-      await using again = await openStore(fileSystemBackend(directory, crash.files), damageOptions);
-      expect((await restore(again, 'old')).equals(oldContent), crash.call).toBe(true);
-      await again.verify();
-      const report = await again.repair(execute);
-      expect(report.failed, crash.call).toEqual([]);
-      expect(report.damagedPoints, crash.call).toHaveLength(1);
-      const { newBytes } = await backUp(again, 'again', newContent);
-      // What could be salvaged has been, however often it was begun.
-      expect(newBytes, crash.call).toBe(7 * testChunkBytes + 8192);
-      const { damagedPoints, damagedObjects } = await again.verify();
-      expect({ damagedPoints, damagedObjects }, crash.call).toEqual({
-        damagedPoints: [],
-        damagedObjects: [],
-      });
-      expect((await restore(again, 'new')).equals(newContent), crash.call).toBe(true);
-      expect((await restore(again, 'old')).equals(oldContent), crash.call).toBe(true);
-    }
   });
 });
