@@ -112,6 +112,7 @@ async function makePlan(
             neededByPoints: neededByPoints.has(pack),
             unreadable:
               state.quarantine.get(pack)?.salvaged === true ? undefined : table.unreadable.get(pack),
+            isDamaged: state.quarantine.get(pack) !== undefined,
             isBeingWritten: watch.wrote(pack),
             condemned: sentence && { ...sentence, olderWriter: found.oldestWriter < sentence.epoch },
           },

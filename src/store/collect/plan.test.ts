@@ -11,6 +11,7 @@ describe('the plan for one pack', () => {
     neededBytes: 0,
     neededByPoints: false,
     isSpare: false,
+    isDamaged: false,
     isBeingWritten: false,
   };
   const condemned = { generation: 4, at: '2026-11-21T05:00:00Z', olderWriter: false };
@@ -18,7 +19,9 @@ describe('the plan for one pack', () => {
     ['keep', 'it is needed', { neededBytes: 750 }],
     ['repack', '26 % of it is waste', { neededBytes: 740 }],
     ['repack', '100 % of it is waste', { isSpare: true }],
+    ['repack', 'part of it is damaged', { neededBytes: 900, isDamaged: true }],
     ['condemn', 'nothing needs it', {}],
+    ['condemn', 'nothing needs it', { isDamaged: true }],
     ['keep', 'a writer has just written it', { isBeingWritten: true }],
     ['keep', 'what is in it is unknown: torn', { unreadable: 'torn' }],
     ['keep', 'what is in it is unknown: torn', { unreadable: 'torn', condemned }],

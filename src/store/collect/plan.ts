@@ -13,6 +13,8 @@ export interface PackFacts {
   isSpare: boolean;
   /** Why its contents are not known; such a pack is left alone. */
   unreadable?: string | undefined;
+  /** Part of it is known to be bad: what is good is to leave it, so that nothing damaged stays once it is healed. */
+  isDamaged: boolean;
   /** Written while the collection ran, or by a writer that is still open. */
   isBeingWritten: boolean;
   condemned?:
@@ -57,6 +59,7 @@ function decide(facts: PackFacts, rules: PlanRules): [PackAction, string] {
   if (neededBytes === 0 && !facts.isSpare) return ['condemn', 'nothing needs it'];
   const waste = wasteOf(facts);
   if (waste > rules.wasteThreshold) return ['repack', `${Math.round(waste * 100)} % of it is waste`];
+  if (facts.isDamaged) return ['repack', 'part of it is damaged'];
   return ['keep', 'it is needed'];
 }
 

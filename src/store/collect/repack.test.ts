@@ -34,6 +34,26 @@ describe('repacking', () => {
     expect(below.saved).toBe(0);
   });
 
+  test('leaves nothing damaged behind once it is healed, and a damaged pack where it is until then', async () => {
+    const { backend, clock, store } = await emptyStore(9);
+    const content = noise(1, 9);
+    await backUp(store, 'one', content);
+    const [pack = ''] = [...backend.objects.keys()].filter((name) => name.endsWith('.pack'));
+    backend.objects.get(pack)?.fill(0xee, 16, 16 + 100);
+    expect((await store.verify()).damagedPacks).toHaveLength(1);
+    expect(await store.collect()).toMatchObject({ repackedPacks: 0, condemnedPacks: 0 });
+    expect(backend.objects.has(pack)).toBe(true);
+    await backUp(store, 'two', content); // brings the damaged chunk again
+    expect((await store.collect()).repackedPacks).toBe(1);
+    clock.move(25);
+    await store.collect();
+    expect(backend.objects.has(pack)).toBe(false);
+    expect((await store.stats()).quarantinedPacks).toBe(0);
+    expect((await store.verify()).damagedPacks).toEqual([]);
+    for (const point of ['one', 'two']) expect((await restore(store, point)).equals(content)).toBe(true);
+    await store[Symbol.asyncDispose]();
+  });
+
   test('copies no more than it may, and leaves the rest to the next', async () => {
     const { clock, store } = await emptyStore(4);
     const content = noise(1, 40);
