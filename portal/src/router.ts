@@ -1,4 +1,5 @@
 import { createRouter } from '@tanstack/react-router';
+import { alertRoutes } from './pages/alerts/routes.ts';
 import { hostRoutes } from './pages/hosts/routes.ts';
 import { itemRoutes } from './pages/items/routes.ts';
 import { jobRoutes } from './pages/jobs/routes.ts';
@@ -24,6 +25,7 @@ export const router = createRouter({
     ...vaultRoutes,
     ...policyRoutes,
     ...jobRoutes,
+    ...alertRoutes,
     ...hostRoutes,
     ...settingsRoutes,
   ]),

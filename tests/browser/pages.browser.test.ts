@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newFirstRunCode } from '../../src/access/index.ts';
+import { insertAlert } from '../../src/catalog/index.ts';
 import { startBackup } from '../../src/jobs/index.ts';
 import { type ApiServer, createApiServer } from '../support/api-server.ts';
 import { until } from '../support/until.ts';
@@ -207,6 +208,36 @@ it('goes on by itself when the network was away', async () => {
     .getByRole('row', { name: /Backup/ })
     .first()
     .waitFor();
+});
+
+it('tells of alerts on the overview and on their page, until they are dismissed', async () => {
+  await insertAlert(server.estate.workshop.db, {
+    alert_id: 'damage',
+    subject: 'damage of v1',
+    kind: 'RecoveryPointsDamaged',
+    severity: 0,
+    vault_id: 'v1',
+    host_group: null,
+    target: 'Main',
+    message: "Recovery points of vault 'Main' are damaged.",
+    action: 'Repair its store.',
+    fired_at: '2026-11-21T06:00:00.000Z',
+    resolved_at: null,
+    dismissed_at: null,
+    dismissed_by: null,
+  });
+  await go('/');
+  await main().getByText("Recovery points of vault 'Main' are damaged.").waitFor();
+  await page.getByRole('link', { name: 'Alerts' }).click();
+  await main().getByText('Repair its store.').waitFor();
+  await checkPage('alerts');
+  await main()
+    .getByRole('button', { name: /^Dismiss Damaged/ })
+    .click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Dismiss' }).click();
+  await main().getByText('Repair its store.').waitFor({ state: 'detached' });
+  await main().getByRole('switch', { name: 'Also those that are over' }).click();
+  await main().getByText('Dismissed').waitFor();
 });
 
 it('can be signed out of', async () => {

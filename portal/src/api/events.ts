@@ -90,6 +90,7 @@ function listen(queries: QueryClient): () => void {
     });
     source.addEventListener('job', (event) => takeJob(JSON.parse(event.data)));
     source.addEventListener('item', () => refresh('items', 'overview', 'machines'));
+    source.addEventListener('alert', () => refresh('alerts', 'overview'));
     // A browser does not connect again by itself where it was refused, nor with any patience.
     source.addEventListener('error', () => {
       source?.close();
@@ -102,7 +103,7 @@ function listen(queries: QueryClient): () => void {
     if (missed) setLiveness('interrupted');
     missed = true;
     // While it lasts, what is shown is asked for again at each try.
-    refresh('jobs', 'job', 'items', 'overview');
+    refresh('jobs', 'job', 'items', 'alerts', 'overview');
     window.clearTimeout(retry);
     retry = window.setTimeout(() => void connect(), retryMs);
     retryMs = Math.min(retryMs * 2, maxRetryMs);

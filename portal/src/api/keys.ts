@@ -3,6 +3,7 @@ import type { ItemAddress, VaultAddress } from '../../../src/api/client/browser.
 /** Names of what is kept of the service's answers: the first word says which changes make it stale. */
 export const keys = {
   overview: ['overview'] as const,
+  alerts: (all: boolean) => ['alerts', all] as const,
   hosts: ['hosts'] as const,
   people: ['people'] as const,
   clients: ['clients'] as const,

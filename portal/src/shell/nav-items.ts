@@ -1,4 +1,5 @@
 import {
+  AlertRegular,
   DesktopRegular,
   DocumentSearchRegular,
   HomeRegular,
@@ -31,7 +32,10 @@ export const navGroups: readonly { title?: string; items: readonly NavItem[] }[]
   },
   {
     title: 'Monitoring',
-    items: [{ text: 'Jobs', to: '/jobs', icon: TaskListLtrRegular }],
+    items: [
+      { text: 'Jobs', to: '/jobs', icon: TaskListLtrRegular },
+      { text: 'Alerts', to: '/alerts', icon: AlertRegular },
+    ],
   },
   {
     title: 'Manage',

@@ -12,6 +12,7 @@ import { Problem } from '../../parts/problem.tsx';
 import { Status } from '../../parts/status.tsx';
 import { Figure, Tile, Tiles } from '../../parts/tile.tsx';
 import { Time } from '../../parts/time.tsx';
+import { alertWords } from '../alerts/alert-words.ts';
 import { AttentionLink } from './attention-link.tsx';
 
 const useStyles = makeStyles({
@@ -160,16 +161,10 @@ function Body({ overview }: { overview: Overview }) {
 }
 
 const kinds: Record<Attention['kind'], string> = {
-  BackupFailed: 'Backup failed',
+  ...alertWords,
   BackupOverdue: 'Backup overdue',
-  HostUnreachable: 'Host unreachable',
   VaultNotReady: 'Vault not ready',
   SoftDeleted: 'Soft deleted',
-  JobFailed: 'Failed job',
-  RecoveryPointsDamaged: 'Damaged recovery points',
-  VerificationOverdue: 'Verification overdue',
-  StoreNearlyFull: 'Store nearly full',
-  GuestNotThawed: 'Guest not thawed',
 };
 
 /** What somebody who has just begun does next. */
