@@ -7,7 +7,14 @@ export function parseSince(text: string, now: number, timeZone: string): Date {
   const [, digits, unit] = /^(\d{1,6})(min|h|d)$/.exec(text) ?? [];
   if (digits !== undefined && unit !== undefined)
     return new Date(now - Number(digits) * (spanUnits[unit] ?? 0));
-  return parseMoment(text, timeZone, 'start');
+  try {
+    return parseMoment(text, timeZone, 'start');
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    throw new InvalidArgumentError(
+      `${error.message.replace(/\.$/, '')}, or a span back from now (90min, 24h, 7d).`,
+    );
+  }
 }
 
 /** A date, of which the start or the end is meant, or a date and time, with an offset or in local time. */

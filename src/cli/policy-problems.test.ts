@@ -4,11 +4,12 @@ import { lines, world } from './testing/scripted-service.ts';
 
 const at = 'properties.retentionPolicy';
 
-test('a wrong field is told of by the option that set it, and by its own name where none did', () => {
+test('a wrong field is told of by the option that set it, or would, and by its own name where none did', () => {
   const of = (path: string, flags: Parameters<typeof optionFor>[1]) => optionFor(path, flags);
   const daily = `${at}.dailySchedule.retentionDuration.count`;
   expect(of(daily, { keepDays: 1 })).toBe('--keep-days');
-  expect(of(daily, { keepWeeks: 1 })).toBe(daily);
+  expect(of(daily, { keepWeeks: 1 })).toBe('--keep-days');
+  expect(of(daily, {})).toBe(daily);
   expect(of(`${at}.weeklySchedule.daysOfTheWeek[0]`, { on: ['x'] })).toBe('--on');
   expect(of(`${at}.weeklySchedule.daysOfTheWeek[0]`, { on: ['x'], weeklyOn: ['y'] })).toBe('--weekly-on');
   expect(of(`${at}.yearlySchedule.monthsOfYear[0]`, { keepYears: 1, yearlyIn: ['x'] })).toBe('--yearly-in');
@@ -34,7 +35,7 @@ test('what is wrong with a policy is said one by one, each with its option', asy
     `${lines(
       "Error BMSUserErrorInvalidPolicyInput: Policy 'P' can't be saved.",
       '  --keep-days: 1 is not allowed.',
-      '  properties.timeZone: there is no such zone.',
+      '  --time-zone: there is no such zone.',
     )}What to do: `,
   );
   expect(JSON.parse((await run(`${line} -o json`)).err)).toEqual({ error });

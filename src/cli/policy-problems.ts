@@ -5,6 +5,8 @@ import type { PolicyFlags } from './policy-flags.ts';
 /** Where the document of a policy has what an option says; of several that fit, the first that was given. */
 const places: readonly (readonly [pattern: RegExp, key: keyof PolicyFlags, option: string])[] = [
   [/^policyType$/, 'type', '--type'],
+  [/^schedulePolicy\.schedulePolicyType/, 'every', '--every'],
+  [/^schedulePolicy\.schedulePolicyType/, 'type', '--type'],
   [/^schedulePolicy\..*scheduleRunTimes/, 'at', '--at'],
   [/^schedulePolicy\..*scheduleRunDays/, 'on', '--on'],
   [/^schedulePolicy\.hourlySchedule\.interval/, 'every', '--every'],
@@ -24,10 +26,15 @@ const places: readonly (readonly [pattern: RegExp, key: keyof PolicyFlags, optio
   [/^snapshotConsistencyType/, 'crashConsistent', '--crash-consistent'],
 ];
 
-/** The option that set a field of a policy's document; the field's own path where none did. */
+/**
+ * The option that set a field of a policy's document, or else the one that would; the field's own path where none is about
+ * it, or no option made the policy, but a file.
+ */
 export function optionFor(path: string, flags: PolicyFlags): string {
   const inside = path.replace(/^properties\./, '');
-  const found = places.find(([pattern, key]) => flags[key] !== undefined && pattern.test(inside));
+  const isOfOptions = places.some(([, key]) => flags[key] !== undefined);
+  const about = places.filter(([pattern]) => pattern.test(inside));
+  const found = about.find(([, key]) => flags[key] !== undefined) ?? (isOfOptions ? about[0] : undefined);
   return found === undefined ? path : found[2];
 }
 

@@ -47,14 +47,20 @@ export function addAlertCommands(program: Command, cli: Cli): void {
   const dismiss = addCommand(noun, {
     name: 'dismiss <alert>',
     summary: 'Put an alert out of the list: it may go on, and somebody knows.',
-    args: { alert: 'its id' },
+    args: { alert: 'its id, or the beginning of it' },
     example: 'holdfast alert dismiss 2c5c9d1e-53cd-4e1f-a5e5-4f4b0f4a2f0d',
     exits: ['notFound'],
   });
   onRun(dismiss, cli, async (call) => {
     const client = await call.connect();
     const wanted = call.name.toLowerCase();
-    const found = (await client.alerts.list({ all: true })).find(({ name }) => name === wanted);
+    const fitting = (await client.alerts.list({ all: true })).filter(({ name }) => name.startsWith(wanted));
+    const [found] = fitting;
+    if (fitting.length > 1)
+      throw new HoldfastError('InvalidInput', `${fitting.length} alerts begin with ${call.name}.`, {
+        target: call.name,
+        action: 'Give more of its id.',
+      });
     if (found === undefined)
       throw new HoldfastError('ResourceNotFound', `There is no alert ${call.name}.`, {
         target: call.name,
