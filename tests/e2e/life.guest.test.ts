@@ -86,7 +86,7 @@ it('is suspended where the vault is immutable, stopped with its data, and resume
   expect(await refused(...remove)).toBe('UserErrorOperationDeniedOnImmutableItem');
   await item('stop', '--suspend');
   expect(await state()).toBe('BackupsSuspended');
-  expect(await refused('backup', 'now')).toBe('UserErrorProtectionNotActive');
+  expect(await refused('backup', 'now')).toBe('UserErrorBcmDatasourceNotPresent');
   await item('resume', '--policy', 'Nightly');
   await update('--immutability', 'off');
 
