@@ -64,6 +64,21 @@ describe('the picture of a job', () => {
     ]);
   });
 
+  test('shows of several disks how far each is, and of one nothing more', () => {
+    const disk = (name: string, processed: number, more = {}) => ({
+      name,
+      processedBytes: processed * MiB,
+      totalBytes: 128 * MiB,
+      ...more,
+    });
+    const vda = disk('vda', 96, { bytesPerSecond: 32 * MiB, remainingSeconds: 1 });
+    expect(jobFrame(backup([transfer(96, { disks: [vda, disk('sdaa', 0)] })]), look, now).slice(2)).toEqual([
+      '    vda   ███████████████░░░░░   75 %  96.0 MiB of 128.0 MiB  32.0 MiB/s  about 1 s left',
+      '    sdaa  ░░░░░░░░░░░░░░░░░░░░    0 %  0 B of 128.0 MiB',
+    ]);
+    expect(jobFrame(backup([transfer(96, { disks: [vda] })]), look, now)).toHaveLength(2);
+  });
+
   test('has no bar, share or time left while the total is not known', () => {
     const task = transfer(100, { totalBytes: undefined });
     expect(jobFrame(backup([task]), look, now).at(-1)).toBe(
@@ -106,9 +121,6 @@ describe('the picture of a job', () => {
     const of = (processedBytes: number, totalBytes?: number) =>
       percentOf({
         processedBytes,
-        readBytes: 0,
-        newBytes: 0,
-        storedBytes: 0,
         ...(totalBytes === undefined ? {} : { totalBytes }),
       });
     expect([of(999, 1000), of(0, 0), of(5, 4), of(-1, 4), of(1)]).toEqual([99, 100, 100, 0, undefined]);

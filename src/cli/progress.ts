@@ -54,7 +54,7 @@ export function jobTitle(job: Job): string {
 }
 
 /** Whole percent of a task by bytes, rounded down; undefined until the total is known. */
-export function percentOf(progress: TaskProgress | undefined): number | undefined {
+export function percentOf(progress: Moved | undefined): number | undefined {
   if (progress?.totalBytes === undefined) return undefined;
   if (progress.totalBytes <= 0) return 100;
   return Math.min(100, Math.max(0, Math.floor((progress.processedBytes / progress.totalBytes) * 100)));
@@ -69,7 +69,10 @@ export function jobFrame(job: Job, look: Look, now: number): string[] {
   const nameWidth = Math.max(0, ...tasks.map((task) => displayWidth(task.taskId)));
   const lines = [
     [head, `: ${paint(text.toLowerCase(), tone, look)}`].join(''),
-    ...tasks.map((task) => taskLine(task, job.properties.operation, nameWidth, look, now)),
+    ...tasks.flatMap((task) => [
+      taskLine(task, job.properties.operation, nameWidth, look, now),
+      ...diskLines(task, look),
+    ]),
   ];
   return lines;
 }
@@ -103,6 +106,18 @@ function taskLine(task: JobTask, operation: Operation, nameWidth: number, look: 
   return joinWithin(parts, look);
 }
 
+/** While a phase of several disks runs, a line for each. */
+function diskLines({ status, holdfast }: JobTask, look: Look): string[] {
+  const disks = holdfast?.progress?.disks ?? [];
+  if (status !== 'InProgress' || disks.length < 2) return [];
+  const nameWidth = Math.max(...disks.map(({ name }) => displayWidth(name)));
+  return disks.map((disk) => {
+    const name = printable(disk.name);
+    const indent = ' '.repeat(Math.max(nameWidth - displayWidth(name), 0));
+    return joinWithin([{ text: `    ${name}${indent}`, weight: 9 }, ...movedParts(disk, look)], look);
+  });
+}
+
 function runningParts(task: JobTask, look: Look, now: number): Part[] {
   const progress = task.holdfast?.progress;
   const percent = percentOf(progress);
@@ -115,7 +130,14 @@ function runningParts(task: JobTask, look: Look, now: number): Part[] {
       parts.push({ text: formatDuration(Math.max(Math.floor(elapsed), 0)), weight: 5 });
     return parts;
   }
+  return movedParts(progress, look);
+}
+
+type Moved = Pick<TaskProgress, 'processedBytes' | 'totalBytes' | 'bytesPerSecond' | 'remainingSeconds'>;
+
+function movedParts(progress: Moved, look: Look): Part[] {
   const { processedBytes, totalBytes, bytesPerSecond, remainingSeconds } = progress;
+  const percent = percentOf(progress) ?? 0;
   const left = formatEstimate(remainingSeconds);
   return [
     { text: bar(percent, look), weight: 4 },

@@ -89,6 +89,11 @@ describe('a backup', () => {
       { target: 'vda', basis: `delta since ${one?.point_id}`, readBytes: 4096 },
       { target: 'vdb', basis: `delta since ${one?.point_id}`, readBytes: 8192 },
     ]);
+    const { progress_json: progress } = (await jobOf(second)).tasks['Transfer data to vault'] ?? {};
+    expect(JSON.parse(progress ?? '{}').disks).toMatchObject([
+      { name: 'vda', processedBytes: 4096, totalBytes: 4096 },
+      { name: 'vdb', processedBytes: 8192, totalBytes: 8192 },
+    ]);
     expect((await estate.item()).state).toBe('Protected');
   });
 

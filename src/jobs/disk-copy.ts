@@ -102,9 +102,16 @@ async function copyDisks(request: CopyRequest, sourceOf: (target: string) => Cop
   const progress = createProgressSum(request.nowMs);
   request.task.reportProgress(() => progress.snapshot());
   const sources = request.plan.map((disk) => ({ disk, source: sourceOf(disk.target) }));
-  let total = 0;
-  for (const { source } of sources) for await (const extent of source.extents()) total += extent.length;
-  progress.setTotal(total);
+  const totals = new Map<string, number>();
+  for (const { disk, source } of sources) {
+    let bytes = 0;
+    for await (const extent of source.extents()) bytes += extent.length;
+    totals.set(disk.target, bytes);
+  }
+  progress.setTotal(
+    totals.values().reduce((all, bytes) => all + bytes, 0),
+    totals,
+  );
   for (const { disk, source } of sources) {
     await using target = await request.createDisk(
       { path: disk.partial, format: disk.format, sizeBytes: disk.sizeBytes },

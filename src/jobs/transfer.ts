@@ -71,7 +71,11 @@ async function transfer(request: TransferRequest, base: PointRecord | undefined)
   await using writer = await store.beginPoint({ pointId: request.pointId, itemId: request.itemId, signal });
   const progress = createProgressSum(request.nowMs);
   request.task.reportProgress(() => progress.snapshot());
-  progress.setTotal(await totalBytes(reader, signal));
+  const totals = await totalsOf(reader, signal);
+  progress.setTotal(
+    totals.values().reduce((all, bytes) => all + bytes, 0),
+    totals,
+  );
   const disks: { name: string; disk: DiskRoot }[] = [];
   const transfers: DiskTransfer[] = [];
   for (const disk of reader.disks) {
@@ -94,12 +98,15 @@ async function transfer(request: TransferRequest, base: PointRecord | undefined)
   return transfers;
 }
 
-async function totalBytes(reader: FrozenPointReader, signal: AbortSignal): Promise<number> {
-  let total = 0;
+/** By disk, the bytes that are to be read. */
+async function totalsOf(reader: FrozenPointReader, signal: AbortSignal): Promise<Map<string, number>> {
+  const totals = new Map<string, number>();
   for (const disk of reader.disks) {
-    for await (const extent of disk.extents(signal)) total += extent.length;
+    let bytes = 0;
+    for await (const extent of disk.extents(signal)) bytes += extent.length;
+    totals.set(disk.target, bytes);
   }
-  return total;
+  return totals;
 }
 
 async function writeDisk(

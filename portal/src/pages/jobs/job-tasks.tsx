@@ -71,6 +71,14 @@ function Progress({ task }: { task: JobTask }) {
           {figuresOf(progress, isRunning, task.progressPercentage).map((line) => (
             <div key={line}>{line}</div>
           ))}
+          {isRunning &&
+            progress.disks !== undefined &&
+            progress.disks.length > 1 &&
+            progress.disks.map((disk) => (
+              <div key={disk.name}>
+                {disk.name}: {movedOf(disk, true)}
+              </div>
+            ))}
         </div>
       )}
       {message !== undefined && <div>{message}</div>}
@@ -81,17 +89,27 @@ function Progress({ task }: { task: JobTask }) {
 type Figures = NonNullable<NonNullable<JobTask['holdfast']>['progress']>;
 
 function figuresOf(progress: Figures, isRunning: boolean, percentage: number | undefined): string[] {
-  const { processedBytes, totalBytes, readBytes, newBytes, storedBytes } = progress;
+  const { readBytes, newBytes, storedBytes } = progress;
+  return [
+    movedOf(progress, isRunning, percentage),
+    `Read ${formatBytes(readBytes)}, new ${formatBytes(newBytes)}, written ${formatBytes(storedBytes)}`,
+  ];
+}
+
+type Moved = Pick<Figures, 'processedBytes' | 'totalBytes' | 'bytesPerSecond' | 'remainingSeconds'>;
+
+function movedOf(
+  { processedBytes, totalBytes, bytesPerSecond, remainingSeconds }: Moved,
+  isRunning: boolean,
+  percentage?: number,
+): string {
   const of = totalBytes === undefined ? '' : ` of ${formatBytes(totalBytes)}`;
   const share = isRunning && percentage !== undefined ? ` (${Math.floor(percentage)} %)` : '';
   const now = isRunning
     ? [
-        progress.bytesPerSecond === undefined ? undefined : formatRate(progress.bytesPerSecond),
-        progress.remainingSeconds === undefined ? undefined : formatRemaining(progress.remainingSeconds),
+        bytesPerSecond === undefined ? undefined : formatRate(bytesPerSecond),
+        remainingSeconds === undefined ? undefined : formatRemaining(remainingSeconds),
       ].filter((text) => text !== undefined)
     : [];
-  return [
-    [`${formatBytes(processedBytes)}${of}${share}`, ...now].join(' · '),
-    `Read ${formatBytes(readBytes)}, new ${formatBytes(newBytes)}, written ${formatBytes(storedBytes)}`,
-  ];
+  return [`${formatBytes(processedBytes)}${of}${share}`, ...now].join(' · ');
 }

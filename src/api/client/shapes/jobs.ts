@@ -43,6 +43,18 @@ export const taskProgress = z.object({
   /** Averaged over the last half minute. */
   bytesPerSecond: z.number().optional(),
   remainingSeconds: z.number().optional(),
+  /** Of a backup or restore, how far each disk is; they come one after the other. */
+  disks: z
+    .array(
+      z.object({
+        name: z.string(),
+        processedBytes: z.number(),
+        totalBytes: z.number(),
+        bytesPerSecond: z.number().optional(),
+        remainingSeconds: z.number().optional(),
+      }),
+    )
+    .optional(),
 });
 export type TaskProgress = z.infer<typeof taskProgress>;
 
